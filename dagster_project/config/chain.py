@@ -1,0 +1,315 @@
+"""chain.yml and stores.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from dagster_project.config.document import Document, read_document
+from dagster_project.config.errors import ConfigError
+from dagster_project.config.rules import Rules, load_rules
+from dagster_project.lang import tr
+
+PRESET_KINDS = {"standard_pos": "pos", "standard_groupbuy": "groupbuy", "wecom_api": "wecom"}
+RESERVED_CONNECTION = "linli"  # our own feedback feeds in the lake
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+
+
+def clock_minutes(text: object) -> object:
+    """'04:00' → 240 minutes after midnight."""
+    match = _CLOCK.fullmatch(str(text).strip())
+    if match is None:
+        raise ValueError(tr(f"{text!r} 不是 HH:MM 形式的时间", f"{text!r} is not a time like 04:00"))
+    return int(match.group(1)) * 60 + int(match.group(2))
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChainSection(_Strict):
+    code: str = Field(min_length=1)
+    name: str
+    timezone: str = "Asia/Shanghai"
+    business_day_cutover: Annotated[int, BeforeValidator(clock_minutes)] = 240
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(
+                tr(f"不认识的时区 {value!r}，例如 Asia/Shanghai", f"unknown time zone {value!r}")
+            ) from None
+        return value
+
+
+class Connection(_Strict):
+    """One source system. `base_url`, `corp_id` and `secret` belong to API presets."""
+
+    name: str
+    preset: str
+    base_url: str | None = None
+    corp_id: str | None = None
+    secret: str | None = Field(default=None, repr=False)
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        if not _NAME.fullmatch(value) or value == RESERVED_CONNECTION:
+            raise ValueError(
+                tr(
+                    f"连接名 {value!r} 只能用字母、数字、下划线，且不能叫 {RESERVED_CONNECTION}",
+                    f"bad connection name {value!r}",
+                )
+            )
+        return value
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, value: str) -> str:
+        if value not in PRESET_KINDS:
+            known = ", ".join(sorted(PRESET_KINDS))
+            raise ValueError(
+                tr(f"不认识的 preset {value!r}。可用：{known}", f"unknown preset {value!r}; known: {known}")
+            )
+        return value
+
+    @property
+    def kind(self) -> str:
+        return PRESET_KINDS[self.preset]
+
+    @property
+    def is_api(self) -> bool:
+        return self.kind == "wecom"
+
+
+class Target(_Strict):
+    """One system we push to. SMS targets are accepted here; their sender comes with a later release."""
+
+    name: str
+    kind: str
+    base_url: str | None = None
+    corp_id: str | None = None
+    secret: str | None = Field(default=None, repr=False)
+    endpoint: str | None = None
+    access_key_id: str | None = Field(default=None, repr=False)
+    access_key_secret: str | None = Field(default=None, repr=False)
+    sign_name: str | None = None
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        if value not in ("wecom", "groupbuy_file", "aliyun_sms"):
+            raise ValueError(
+                tr(
+                    f"不认识的 kind {value!r}。可用：wecom, groupbuy_file, aliyun_sms",
+                    f"unknown target kind {value!r}",
+                )
+            )
+        return value
+
+
+class _ChainFile(_Strict):
+    chain: ChainSection
+    connections: tuple[Connection, ...] = Field(min_length=1)
+    targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True)
+class Store:
+    """One row of stores.csv. `cutover_minutes` is None when the chain's own cut-over applies."""
+
+    store_code: str
+    store_name: str
+    lng: float | None = None
+    lat: float | None = None
+    opened_on: date | None = None
+    cutover_minutes: int | None = None
+    manager_wecom_userid: str | None = None
+    wecom_department: str | None = None
+
+
+@dataclass(frozen=True)
+class ChainPaths:
+    """Where a chain folder keeps what."""
+
+    root: Path
+
+    @property
+    def landing(self) -> Path:
+        return self.root / "landing"
+
+    @property
+    def lake(self) -> Path:
+        return self.root / "lake"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def vault(self) -> Path:
+        return self.root / "vault"
+
+    @property
+    def published(self) -> Path:
+        return self.root / "published"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def exports(self) -> Path:
+        return self.root / "exports"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.root / ".dagster"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A validated chain folder."""
+
+    root: Path
+    code: str
+    name: str
+    timezone: str
+    cutover_minutes: int
+    connections: tuple[Connection, ...]
+    targets: tuple[Target, ...]
+    stores: tuple[Store, ...]
+    rules: Rules
+
+    @property
+    def paths(self) -> ChainPaths:
+        return ChainPaths(self.root)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def connection(self, name: str) -> Connection:
+        return next(connection for connection in self.connections if connection.name == name)
+
+    def target(self, kind: str) -> Target | None:
+        """The first target of a kind, or None."""
+        return next((target for target in self.targets if target.kind == kind), None)
+
+
+def load_chain(root: Path, *, resolve_secrets: bool = True) -> Chain:
+    """Reads and checks a chain folder.
+
+    Args:
+        root: the chain folder.
+        resolve_secrets: off to look at the shape only (Dagster's definitions need no secret).
+
+    Raises:
+        ConfigError: names file, line, key and the mend.
+    """
+    root = Path(root).absolute()
+    document = read_document(root / "chain.yml", resolve=resolve_secrets)
+    if not isinstance(document.data, dict):
+        raise document.error(
+            (), tr("应当是键值结构，见 linli init 生成的样例", "must be a mapping; see linli init")
+        )
+    parsed = document.parse(_ChainFile)
+    _check_connections(document, parsed)
+    return Chain(
+        root=root,
+        code=parsed.chain.code,
+        name=parsed.chain.name,
+        timezone=parsed.chain.timezone,
+        cutover_minutes=parsed.chain.business_day_cutover,
+        connections=parsed.connections,
+        targets=parsed.targets,
+        stores=_read_stores(root / "stores.csv"),
+        rules=load_rules(root / "rules"),
+    )
+
+
+def packaged_chain() -> Chain:
+    """The commented chain that `linli init` writes; lets definitions load where no chain exists yet."""
+    with as_file(files("dagster_project").joinpath("templates/chain")) as folder:
+        return load_chain(folder, resolve_secrets=False)
+
+
+def _check_connections(document: Document, parsed: _ChainFile) -> None:
+    seen: set[str] = set()
+    for index, connection in enumerate(parsed.connections):
+        at = ("connections", index)
+        if connection.name in seen:
+            raise document.error(
+                (*at, "name"),
+                tr(f"连接名 {connection.name} 重复", f"connection {connection.name} given twice"),
+            )
+        seen.add(connection.name)
+        for key in ("base_url", "corp_id", "secret"):
+            if connection.is_api and not getattr(connection, key):
+                raise document.error(
+                    (*at, key), tr(f"{connection.preset} 需要 {key}", f"{connection.preset} needs {key}")
+                )
+    for index, target in enumerate(parsed.targets):
+        for key in ("base_url", "corp_id", "secret"):
+            if target.kind == "wecom" and not getattr(target, key):
+                raise document.error(
+                    ("targets", index, key), tr(f"wecom 目标需要 {key}", f"a wecom target needs {key}")
+                )
+
+
+def _read_stores(path: Path) -> tuple[Store, ...]:
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(path, None, "", tr("缺少门店表 stores.csv", "stores.csv is missing")) from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("gb18030", errors="strict")
+    reader = csv.DictReader(io.StringIO(text))
+    if "store_code" not in (reader.fieldnames or []):
+        raise ConfigError(path, 1, "store_code", tr("表头缺少 store_code", "the header lacks store_code"))
+    stores: dict[str, Store] = {}
+    for row in reader:
+        line = reader.line_num
+        code = (row.get("store_code") or "").strip()
+        if not code:
+            raise ConfigError(path, line, "store_code", tr("门店编码为空", "empty store code"))
+        if code in stores:
+            raise ConfigError(path, line, "store_code", tr(f"门店 {code} 重复", f"store {code} given twice"))
+        stores[code] = Store(
+            store_code=code,
+            store_name=(row.get("store_name") or "").strip() or code,
+            lng=_cell(path, line, row, "lng", float),
+            lat=_cell(path, line, row, "lat", float),
+            opened_on=_cell(path, line, row, "opened_on", date.fromisoformat),
+            cutover_minutes=_cell(path, line, row, "business_day_cutover", clock_minutes),
+            manager_wecom_userid=_cell(path, line, row, "manager_wecom_userid", str),
+            wecom_department=_cell(path, line, row, "wecom_department", str),
+        )
+    return tuple(sorted(stores.values(), key=lambda store: store.store_code))
+
+
+def _cell(path: Path, line: int, row: dict[str, str | None], key: str, convert):  # type: ignore[no-untyped-def]
+    text = (row.get(key) or "").strip()
+    if not text:
+        return None
+    try:
+        return convert(text)
+    except ValueError as error:
+        raise ConfigError(
+            path, line, key, tr(f"{text!r} 无法识别：{error}", f"cannot read {text!r}: {error}")
+        ) from None

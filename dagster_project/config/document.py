@@ -1,0 +1,120 @@
+"""YAML as text values plus the line of every key, with `${VARIABLE}` taken from the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from dagster_project.config.errors import ConfigError
+from dagster_project.lang import tr
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+KeyPath = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed YAML file. Scalars stay text: ids keep leading zeros and "04:00" stays a time."""
+
+    path: Path
+    data: Any
+    lines: dict[KeyPath, int]
+
+    def line(self, key: KeyPath) -> int | None:
+        """Line of a key, or of its nearest parent that exists in the file."""
+        for length in range(len(key), -1, -1):
+            if key[:length] in self.lines:
+                return self.lines[key[:length]]
+        return None
+
+    def error(self, key: KeyPath, problem: str) -> ConfigError:
+        return ConfigError(self.path, self.line(key), ".".join(str(part) for part in key), problem)
+
+    def parse(self, model: type[Model], data: Any = None, at: KeyPath = ()) -> Model:
+        """Validates (a part of) the document; a ConfigError names the first wrong key."""
+        try:
+            return model.model_validate(self.data if data is None else data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = at + tuple(first["loc"])
+            if first["type"] == "extra_forbidden":
+                known = ", ".join(sorted(model.model_fields))
+                problem = tr(f"不认识的键。可用的键：{known}", f"unknown key; known keys: {known}")
+            elif first["type"] == "missing":
+                problem = tr("缺少这个键", "this key is missing")
+            else:
+                problem = first["msg"]
+            raise self.error(key, problem) from None
+
+
+def read_document(path: Path, *, resolve: bool = True) -> Document:
+    """Reads one YAML file.
+
+    Args:
+        path: the file.
+        resolve: replace `${VARIABLE}` by its environment value; off when only the shape is needed.
+
+    Raises:
+        ConfigError: no such file, no valid YAML, a key given twice, or a variable that is not set.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(path, None, "", tr("文件不存在", "no such file")) from None
+    except UnicodeDecodeError:
+        raise ConfigError(path, None, "", tr("请把文件存成 UTF-8 编码", "save the file as UTF-8")) from None
+    try:
+        root = yaml.compose(text, Loader=yaml.BaseLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise ConfigError(
+            path, line, "", tr(f"YAML 写法有误：{error.problem}", f"bad YAML: {error.problem}")
+        ) from None
+    lines: dict[KeyPath, int] = {}
+    data = _build(path, root, (), lines, resolve) if root is not None else {}
+    return Document(path, data, lines)
+
+
+def _build(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int], resolve: bool) -> Any:
+    lines[key] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, Any] = {}
+        for name, value in node.value:
+            if name.value in mapping:
+                raise ConfigError(
+                    path, name.start_mark.line + 1, name.value, tr("这个键写了两次", "key given twice")
+                )
+            mapping[name.value] = _build(path, value, (*key, name.value), lines, resolve)
+            lines[(*key, name.value)] = name.start_mark.line + 1
+        return mapping
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(path, child, (*key, i), lines, resolve) for i, child in enumerate(node.value)]
+    text = node.value
+    if text in ("", "null", "~") and getattr(node, "style", None) is None:
+        return None
+    return _substitute(path, text, key, lines[key]) if resolve else text
+
+
+def _substitute(path: Path, text: str, key: KeyPath, line: int) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in os.environ:
+            raise ConfigError(
+                path,
+                line,
+                ".".join(map(str, key)),
+                tr(
+                    f"环境变量 {name} 没有设置，请先 export {name}=…",
+                    f"environment variable {name} is not set: export {name}=…",
+                ),
+            )
+        return os.environ[name]
+
+    return _VARIABLE.sub(value, text)
