@@ -1,0 +1,97 @@
+"""How well records were put together, against a truth: pairwise and B-cubed, mixed members, recognition.
+
+A record of which nobody was recognised (or which is missing from the result) stands alone: it makes no false pair,
+so precision is not hurt, and it misses every pair with the person's other records, so recall pays for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+_SCORES = """
+with records as (
+    select
+        truth.connection, truth.feed, truth.record_id, truth.person_id, result.member_id,
+        result.record_id is not null as is_found,
+        -- a record without a member is a cluster of its own
+        coalesce('m' || result.member_id, 'r' || row_number() over ()) as cluster_id
+    from {truth} as truth
+    left join {result} as result using (connection, feed, record_id)
+    where truth.person_id is not null
+),
+cells as (select cluster_id, person_id, count(*)::hugeint as n from records group by all),
+clusters as (select cluster_id, sum(n)::hugeint as n, count(*) as persons from cells group by all),
+persons as (select person_id, sum(n)::hugeint as n from cells group by all),
+pairs as (
+    select
+        (select coalesce(sum(n * (n - 1)), 0) from cells)::double as both,
+        (select coalesce(sum(n * (n - 1)), 0) from clusters)::double as claimed,
+        (select coalesce(sum(n * (n - 1)), 0) from persons)::double as true_pairs
+),
+b_cubed as (
+    select
+        sum(cells.n * cells.n / clusters.n) / nullif(sum(cells.n), 0) as precision,
+        sum(cells.n * cells.n / persons.n) / nullif(sum(cells.n), 0) as recall
+    from cells
+    inner join clusters using (cluster_id)
+    inner join persons using (person_id)
+),
+members as (
+    select count(*) as members, count(*) filter (where persons > 1) as mixed
+    from clusters where starts_with(cluster_id, 'm')
+),
+sales as (
+    select count(*) as sales, count(member_id) as recognised
+    from records where feed in ('tickets', 'orders')
+),
+totals as (
+    select
+        count(*) as records, count(*) filter (where not is_found) as missing, count(member_id) as assigned,
+        count(distinct person_id) as persons
+    from records
+)
+select
+    totals.records, totals.missing, totals.assigned, totals.persons, members.members, members.mixed,
+    pairs.both / nullif(pairs.claimed, 0), pairs.both / nullif(pairs.true_pairs, 0),
+    b_cubed.precision, b_cubed.recall,
+    members.mixed / nullif(members.members, 0), sales.sales, sales.recognised,
+    sales.recognised / nullif(sales.sales, 0)
+from totals, members, pairs, b_cubed, sales
+"""
+
+
+def _f1(precision: float | None, recall: float | None) -> float | None:
+    if precision is None or recall is None or precision + recall == 0:
+        return None
+    return 2 * precision * recall / (precision + recall)
+
+
+def score_records(con: duckdb.DuckDBPyConnection, truth: str, result: str) -> dict[str, Any]:
+    """Scores of `result` against `truth`, both SQL relations as they stand in a FROM clause.
+
+    `truth` has connection, feed, record_id, person_id; `result` has connection, feed, record_id, member_id, one row
+    per record. Truth rows without a person are left out. Shares lie in 0 … 1 and are None when there is nothing to
+    divide by (no pair claimed, no sale). Counts are int.
+    """
+    row = con.execute(_SCORES.format(truth=truth, result=result)).fetchone()
+    assert row is not None
+    (records, missing, assigned, persons, members, mixed, pair_p, pair_r, bcubed_p, bcubed_r, mixed_share) = (
+        row[:11]
+    )
+    sales, recognised, recognition = row[11:]
+    return {
+        "records": records,
+        "records_missing": missing,
+        "records_assigned": assigned,
+        "persons": persons,
+        "members": members,
+        "mixed_members": mixed,
+        "mixed_member_share": mixed_share,
+        "pairwise": {"precision": pair_p, "recall": pair_r, "f1": _f1(pair_p, pair_r)},
+        "b_cubed": {"precision": bcubed_p, "recall": bcubed_r, "f1": _f1(bcubed_p, bcubed_r)},
+        "sales": sales,
+        "sales_recognised": recognised,
+        "recognition_rate": recognition,
+    }
