@@ -1,0 +1,172 @@
+"""Checks and normalises the rows of one file, as sets in an in-memory DuckDB.
+
+Values leave in one spelling per type (plain decimal yuan, chain-local `YYYY-MM-DD HH:MM:SS`, Y/N, lower-case enums).
+A row that could not be counted is rejected; a wrong optional value is emptied; both are listed with file, row and
+column, never with the value itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import duckdb
+import pyarrow as pa
+
+from dagster_project.contracts import Column, Feed
+
+_BLANK = r"' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(12288)"
+# times of planned things may lie ahead; everything else has happened when its file arrives
+_MAY_LIE_AHEAD = {"starts_at", "ends_at"}
+_TIME_FORMATS = (
+    "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M", "%Y.%m.%d %H:%M:%S", "%Y%m%d %H:%M:%S",
+    "%Y%m%d%H%M%S", "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日 %H:%M", "%Y/%m/%d", "%Y-%m-%d", "%Y%m%d", "%Y年%m月%d日",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a plausible value is: `zone` of naive times, first year, the night of arrival, largest amount (yuan)."""
+
+    zone: str
+    night: date
+    earliest_year: int
+    max_amount_yuan: int
+
+
+@dataclass
+class Validated:
+    """`rows`: normalised rows with `_row_no`, in file order. `rejects`: row_no, column_name, value_kind, rule, action."""
+
+    rows: pa.Table
+    rejects: pa.Table
+    repeated: int
+    rejected: int
+
+
+def validate_rows(table: pa.Table, feed: Feed, limits: Limits) -> Validated:
+    """Splits a file's rows into good ones, exact repeats and rejects.
+
+    Args:
+        table: raw columns of the feed as far as the file has them, `_extra`, `_row_no`.
+    """
+    with duckdb.connect() as connection:
+        connection.execute("set threads = 2")
+        connection.execute("set preserve_insertion_order = true")
+        connection.execute(f"set TimeZone = '{limits.zone}'")
+        connection.register("arrived", table)
+        return _validate(connection, table.column_names, feed, limits)
+
+
+def _validate(
+    connection: duckdb.DuckDBPyConnection, present: list[str], feed: Feed, limits: Limits
+) -> Validated:
+    typed = {column.name: column for column in feed.columns}
+    names = [name for name in feed.raw_columns() if name in present]
+    cleaned = ", ".join(f"nullif(trim({_q(name)}, {_BLANK}), '') as {_q(name)}" for name in names)
+    connection.execute(f"create temp table cleaned as select _row_no, _extra, {cleaned} from arrived")
+    values = ", ".join(f"{_value(name, typed.get(name), limits)} as {_q(name)}" for name in names)
+    connection.execute(f"create temp table normalised as select _row_no, _extra, {values} from cleaned")
+
+    checks = [check for name in names if (check := _check(name, typed.get(name)))]
+    findings = " union all ".join(checks) or "select 0::bigint, '', '', '', '' where false"
+    connection.execute(
+        f"create temp table findings(row_no, column_name, value_kind, rule, action) as {findings} order by 1, 2"
+    )
+    everything = ", ".join([_q(name) for name in names] + ["_extra"])
+    connection.execute(
+        f"""
+        create temp table kept as
+        select *, row_number() over (partition by {everything} order by _row_no) as copy
+        from normalised
+        where _row_no not in (select row_no from findings where action = 'row_rejected')
+        """
+    )
+    absent = ", ".join(f"null::varchar as {_q(name)}" for name in feed.raw_columns() if name not in names)
+    ordered = ", ".join(_q(name) for name in feed.raw_columns())
+    source = f"select *{', ' + absent if absent else ''} from kept where copy = 1"
+    rows = connection.sql(
+        f"select {ordered}, _extra, _row_no from ({source}) order by _row_no"
+    ).to_arrow_table()
+    rejects = connection.sql("select * from findings order by row_no, column_name, rule").to_arrow_table()
+    count = "select count(*) filter (where copy > 1), (select count(distinct row_no) from findings where action = 'row_rejected') from kept"
+    repeated, rejected = connection.execute(count).fetchall()[0]
+    return Validated(rows, rejects, repeated, rejected)
+
+
+def _value(name: str, column: Column | None, limits: Limits) -> str:
+    """SQL for the normalised text of a column; null when it does not hold such a value."""
+    cell = _q(name)
+    kind = column.type if column else "id"
+    if kind == "money":
+        bare = f"regexp_replace({cell}, '[,，¥￥元 ]', '', 'g')"
+        amount = f"try_cast({bare} as decimal(18, 4))"
+        return (
+            f"case when abs({amount}) <= {limits.max_amount_yuan} then {amount}::decimal(18, 2)::varchar end"
+        )
+    if kind == "decimal":
+        return f"try_cast(replace({cell}, ',', '') as decimal(18, 6))::varchar"
+    if kind == "int":
+        return f"case when try_cast({cell} as decimal(18, 4)) % 1 = 0 then try_cast({cell} as decimal(18, 4))::bigint::varchar end"
+    if kind == "flag":
+        return (
+            f"case when upper({cell}) in ('Y', 'YES', '1', 'TRUE', 'T', '是') then 'Y'"
+            f" when upper({cell}) in ('N', 'NO', '0', 'FALSE', 'F', '否') then 'N' end"
+        )
+    if kind == "enum":
+        assert column is not None
+        choices = ", ".join(f"'{choice}'" for choice in column.choices)
+        other = " when " + cell + " is not null then 'other'" if "other" in column.choices else ""
+        return f"case when lower({cell}) in ({choices}) then lower({cell}){other} end"
+    if kind == "time":
+        assert column is not None
+        return _time(cell, column, limits)
+    return cell
+
+
+def _time(cell: str, column: Column, limits: Limits) -> str:
+    formats = ", ".join(f"'{text}'" for text in _TIME_FORMATS)
+    zoned = f"regexp_full_match({cell}, '.*[0-9]:[0-9]{{2}}.*([zZ]|[+-][0-9]{{2}}:?([0-9]{{2}})?)')"
+    moment = (
+        f"case when {zoned} then timezone('{limits.zone}', try_cast({cell} as timestamptz))"
+        f" else coalesce(try_strptime({cell}, [{formats}]), try_cast({cell} as timestamp)) end"
+    )
+    window = f"year({moment}) >= {limits.earliest_year}"
+    if column.name not in _MAY_LIE_AHEAD:
+        # a night's files may hold the small hours after midnight, nothing later
+        window += f" and {moment} < timestamp '{limits.night + timedelta(days=2)}'"
+    return f"case when {window} then ({moment})::varchar end"
+
+
+def _check(name: str, column: Column | None) -> str | None:
+    """SQL that lists what is wrong in one column: row_no, column_name, value_kind, rule, action."""
+    if column is None:
+        return None
+    cell, kind = f"c.{_q(name)}", column.type
+    wrong = f"{cell} is not null and n.{_q(name)} is null"
+    if kind == "enum" and "other" in column.choices:
+        choices = ", ".join(f"'{choice}'" for choice in column.choices)
+        wrong = f"{cell} is not null and lower({cell}) not in ({choices})"
+    must = column.value
+    if not must and kind in ("id", "ref", "text"):
+        return None
+    rule = f"case when {cell} is null then 'empty' else 'not_{kind}' end"
+    condition = f"n.{_q(name)} is null" if must else wrong
+    if must and kind == "enum" and "other" in column.choices:
+        condition = f"{cell} is null or ({wrong})"
+    action = "'row_rejected'" if must else "'value_nulled'"
+    if kind == "enum" and "other" in column.choices:
+        action = f"case when {cell} is null then {action} else 'value_mapped' end"
+    shape = (
+        f"case when {cell} is null then 'empty'"
+        f" when regexp_full_match({cell}, '[0-9]+') then 'digits(' || length({cell}) || ')'"
+        f" else 'text(' || length({cell}) || ')' end"
+    )
+    return (
+        f"select c._row_no as row_no, '{name}' as column_name, {shape} as value_kind, {rule} as rule, {action} as action"
+        f" from cleaned c join normalised n using (_row_no) where {condition}"
+    )
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

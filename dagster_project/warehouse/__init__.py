@@ -1,0 +1,19 @@
+"""The warehouse file: who opens it, the `ops` tables, and the `raw` views over the lake.
+
+One process writes at a time; every function opens, works and closes. Models belong to dbt, publishing to `publish`.
+"""
+
+from dagster_project.warehouse.connect import connect
+from dagster_project.warehouse.prepare import Prepared, mark_digested, prepare
+from dagster_project.warehouse.sync import gate_batches, sync_files, ungated_batches, unlanded_nights
+
+__all__ = [
+    "Prepared",
+    "connect",
+    "gate_batches",
+    "mark_digested",
+    "prepare",
+    "sync_files",
+    "ungated_batches",
+    "unlanded_nights",
+]

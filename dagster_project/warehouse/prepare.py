@@ -1,0 +1,205 @@
+"""Readies the warehouse for dbt: raw views, rules and run context as tables, and what staging has to digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from dagster_project.config import Chain
+from dagster_project.contracts import feeds_of, kinds
+from dagster_project.lake.candidates import load_candidate_history
+from dagster_project.lake.feedback import load_push_events
+from dagster_project.privacy import ChainKey, classify_phone
+from dagster_project.warehouse.connect import connect
+from dagster_project.warehouse.sync import sync_files
+
+_META = ("_connection", "_feed", "_batch_id", "_file")
+
+
+@dataclass
+class Prepared:
+    """`full_refresh`: staging has to be rebuilt, and why. `raw_rows`: rows of the pending batches per raw table."""
+
+    as_of: date
+    full_refresh: bool
+    reason: str = ""
+    pending: list[str] = field(default_factory=list)
+    raw_rows: dict[str, int] = field(default_factory=dict)
+
+
+def prepare(
+    chain: Chain, as_of: date, key: ChainKey, *, models: Path, full_refresh: bool = False
+) -> Prepared:
+    """Writes everything dbt reads besides the lake.
+
+    Args:
+        as_of: nothing that arrived after this night is visible.
+        models: the dbt project folder; when its staging code changed, staging is rebuilt.
+        full_refresh: rebuild staging in any case.
+    """
+    with connect(chain.paths.warehouse) as connection:
+        sync_files(connection, chain)
+        code = _code_hash(models)
+        reason = "requested" if full_refresh else _refresh_reason(connection, as_of, code)
+        if reason:
+            connection.execute("delete from ops.digested_batches")
+            _set_state(connection, "staging_code", code)
+        _raw_views(connection, chain, as_of)
+        connection.execute(
+            "create or replace table ops.pending_batches as select batch_id from ops.files where status = 'loaded'"
+            f" and gated and night <= date '{as_of}'"
+            " and batch_id not in (select batch_id from ops.digested_batches) order by batch_id"
+        )
+        _tables(connection, chain, as_of, key)
+        pending = [
+            row[0] for row in connection.execute("select batch_id from ops.pending_batches").fetchall()
+        ]
+        rows = connection.execute(
+            "select kind || '__' || feed, sum(rows_loaded)::bigint from ops.files"
+            " join ops.pending_batches using (batch_id) where status = 'loaded' group by 1 order by 1"
+        ).fetchall()
+        return Prepared(as_of, bool(reason), reason, pending, dict(rows))
+
+
+def mark_digested(chain: Chain) -> None:
+    """After a green build: what was pending is in staging now. A batch digested twice changes nothing."""
+    with connect(chain.paths.warehouse) as connection:
+        connection.execute(
+            "insert into ops.digested_batches select batch_id, substr(batch_id, 1, 10)::date from ops.pending_batches"
+            " where batch_id not in (select batch_id from ops.digested_batches)"
+        )
+
+
+def _refresh_reason(connection: duckdb.DuckDBPyConnection, as_of: date, code: str) -> str:
+    stored = dict(connection.execute("select name, value from ops.state").fetchall())
+    if stored.get("staging_code") not in (None, code):
+        return "staging code changed"
+    # a night that was digested but never published must not shine through an earlier one
+    later = connection.execute(
+        "select count(*) from ops.digested_batches where night > ?", [as_of]
+    ).fetchall()[0][0]
+    attempted = stored.get("attempted_as_of")
+    if later or (attempted is not None and attempted > as_of.isoformat()):
+        return "staging has seen later nights"
+    return ""
+
+
+def _set_state(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
+    connection.execute("delete from ops.state where name = ?", [name])
+    connection.execute("insert into ops.state values (?, ?)", [name, value])
+
+
+def _code_hash(models: Path) -> str:
+    digest = hashlib.sha256()
+    for folder in ("models/staging", "macros"):
+        for path in sorted((models / folder).rglob("*.sql")):
+            digest.update(path.relative_to(models).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _raw_views(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date) -> None:
+    """One view per canonical feed over exactly the batches that the checks let through."""
+    lake = chain.paths.lake.as_posix()
+    paths: dict[str, list[str]] = {}
+    for kind, feed, path in connection.execute(
+        "select kind, feed, lake_path from ops.files where status = 'loaded' and gated and night <= ? order by batch_id",
+        [as_of],
+    ).fetchall():
+        paths.setdefault(f"{kind}__{feed}", []).append(f"{lake}/{path}")
+    for kind in kinds():
+        for feed in feeds_of(kind):
+            columns = [*feed.raw_columns(), "_extra", *_META]
+            typed = dict.fromkeys(columns, "varchar") | {"_night": "date", "_row_no": "bigint"}
+            files = paths.get(feed.table, [])
+            if files:
+                listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+                names = ", ".join(f'"{name}"::{kind_} as "{name}"' for name, kind_ in typed.items())
+                body = f"select {names} from read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+            else:
+                body = "select " + ", ".join(f'null::{t} as "{n}"' for n, t in typed.items()) + " where false"
+            connection.execute(f"create or replace view raw.{feed.table} as {body}")
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, key: ChainKey) -> None:
+    rules, token = chain.rules, key.token_maker()
+    placeholders = [classify_phone(text) for text in rules.identity.placeholder_phones]
+    text, integer, number, boolean = pa.string(), pa.int32(), pa.float64(), pa.bool_()
+    _write(connection, "run_context", {"as_of_date": pa.date32(), "timezone": text, "cutover_minutes": integer},
+           [(as_of, chain.timezone, chain.cutover_minutes)])  # fmt: skip
+    _write(
+        connection,
+        "stores",
+        {"store_code": text, "store_name": text, "lng": number, "lat": number, "opened_on": pa.date32(),
+         "cutover_minutes": integer, "manager_wecom_userid": text, "wecom_department": text},
+        [(s.store_code, s.store_name, s.lng, s.lat, s.opened_on, s.cutover_minutes, s.manager_wecom_userid,
+          s.wecom_department) for s in chain.stores],
+    )  # fmt: skip
+    _write(connection, "connections", {"connection": text, "kind": text, "preset": text},
+           [(c.name, c.kind, c.preset) for c in sorted(chain.connections, key=lambda c: c.name)])  # fmt: skip
+    _write(
+        connection,
+        "rule_identity",
+        {"max_wechat_accounts_per_phone": integer, "max_cards_per_phone": integer, "use_wecom_remark": boolean,
+         "rule_hash": text},
+        [(rules.identity.max_wechat_accounts_per_phone, rules.identity.max_cards_per_phone,
+          rules.identity.use_wecom_remark, rules.identity.hash)],
+    )  # fmt: skip
+    _write(connection, "placeholder_phones", {"phone_token": text},
+           sorted((token(p.e164),) for p in placeholders if p is not None and p.e164 is not None))  # fmt: skip
+    churn, koc = rules.churn, rules.koc
+    _write(connection, "rule_churn", {"l1_days": integer, "l2_days": integer, "l3_days": integer, "rule_hash": text},
+           [(churn.l1_days, churn.l2_days, churn.l3_days, churn.hash)])  # fmt: skip
+    _write(
+        connection,
+        "rule_koc",
+        {"spend_30d_fen": pa.int64(), "shares_30d": integer, "max_complaints": integer, "rule_hash": text},
+        [(koc.spend_30d_fen, koc.shares_30d, koc.max_complaints, koc.hash)],
+    )
+    _write(connection, "high_margin_categories", {"category": text},
+           [(name,) for name in sorted(set(rules.guards.high_margin_categories))])  # fmt: skip
+    _write(connection, "rule_segments", {"segment_id": text, "name": text, "definition_hash": text},
+           [(s.segment_id, s.name, s.hash) for s in rules.segments])  # fmt: skip
+    cap = rules.guards.frequency_cap
+    _write(
+        connection,
+        "rule_campaigns",
+        {"campaign_id": text, "name": text, "trigger": text, "tier": text, "holdout_percent": integer,
+         "frequency_messages": integer, "frequency_days": integer, "daily_cap": integer, "channel_order": text,
+         "planned_time": text, "offer_json": text, "rule_hash": text},
+        [(c.campaign_id, c.name, c.trigger, c.tier, c.holdout_percent, cap.messages, cap.days, c.daily_cap,
+          ",".join(c.channels), c.send_at,
+          json.dumps(c.offer.model_dump(mode="json"), ensure_ascii=False, sort_keys=True), c.hash)
+         for c in rules.campaigns],
+    )  # fmt: skip
+    connection.execute(
+        "create or replace table ops.available_feeds as select distinct kind, feed from ops.files"
+        f" where status = 'loaded' and gated and night <= date '{as_of}' order by all"
+    )
+    for name, table in (
+        ("candidate_history", load_candidate_history(chain.paths.lake, as_of)),
+        ("push_events", load_push_events(chain.paths.lake, as_of)),
+    ):
+        connection.register("feedback", table)
+        connection.execute(f"create or replace table ops.{name} as select * from feedback order by all")
+        connection.unregister("feedback")
+    _set_state(connection, "attempted_as_of", as_of.isoformat())
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    schema: dict[str, pa.DataType],
+    rows: list[tuple[Any, ...]],
+) -> None:
+    columns = list(zip(*rows, strict=True)) if rows else [() for _ in schema]
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, schema.values(), strict=True)]
+    connection.register("rows", pa.table(dict(zip(schema, arrays, strict=True))))
+    connection.execute(f"create or replace table ops.{name} as select * from rows")
+    connection.unregister("rows")
