@@ -50,7 +50,9 @@ def prepare(
         reason = "requested" if full_refresh else _refresh_reason(connection, as_of, code)
         if reason:
             connection.execute("delete from ops.digested_batches")
-            _set_state(connection, "staging_code", code)
+            # stands until a build was green, so that a killed refresh is taken up again as a refresh
+            _set_state(connection, "refresh_reason", reason)
+        _set_state(connection, "staging_code", code)
         _raw_views(connection, chain, as_of)
         connection.execute(
             "create or replace table ops.pending_batches as select batch_id from ops.files where status = 'loaded'"
@@ -75,10 +77,13 @@ def mark_digested(chain: Chain) -> None:
             "insert into ops.digested_batches select batch_id, substr(batch_id, 1, 10)::date from ops.pending_batches"
             " where batch_id not in (select batch_id from ops.digested_batches)"
         )
+        connection.execute("delete from ops.state where name = 'refresh_reason'")
 
 
 def _refresh_reason(connection: duckdb.DuckDBPyConnection, as_of: date, code: str) -> str:
     stored = dict(connection.execute("select name, value from ops.state").fetchall())
+    if "refresh_reason" in stored:
+        return stored["refresh_reason"]
     if stored.get("staging_code") not in (None, code):
         return "staging code changed"
     # a night that was digested but never published must not shine through an earlier one
