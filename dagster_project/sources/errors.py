@@ -1,0 +1,71 @@
+"""Why a source could not be read, as types the caller can branch on.
+
+No message carries a secret, a token, a phone number or the vendor's own error text (it may echo any of them). Names say what happened rather than end in "Error", as a ledger or a report reads them.
+"""
+
+from __future__ import annotations
+
+from dagster_project.lang import tr
+
+
+class SourceError(Exception):
+    """Base of everything this room raises on purpose."""
+
+
+class SourceUnavailable(SourceError):  # noqa: N818
+    """Nothing at all could be read from a connection this night; a warning, not a failed night."""
+
+    def __init__(self, connection: str, reason: str) -> None:
+        self.connection, self.reason = connection, reason
+        super().__init__(
+            tr(f"连接 {connection} 今晚读不到：{reason}", f"{connection} is unavailable: {reason}")
+        )
+
+
+class TransientError(SourceError):
+    """May pass by itself. `attempts` bounds all tries of one call; `wait_seconds` None means growing backoff."""
+
+    attempts: int = 4
+    wait_seconds: float | None = None
+
+
+class Unreachable(TransientError):  # noqa: N818
+    """No usable answer: connection, time-out or HTTP 5xx, and nothing was changed at the vendor's side."""
+
+
+class OutcomeUncertain(SourceError):  # noqa: N818
+    """A call that must not be repeated blindly got no readable answer: it may have taken effect. Never retried."""
+
+
+class HttpStatusError(SourceError):
+    """The server answered with a final HTTP status other than 200, e.g. 404 for an endpoint it does not have."""
+
+    def __init__(self, api: str, status: int) -> None:
+        self.api, self.status = api, status
+        super().__init__(
+            tr(
+                f"{api} 返回 HTTP {status}，请核对 chain.yml 的 base_url",
+                f"{api} answered HTTP {status}; check base_url in chain.yml",
+            )
+        )
+
+
+class MalformedResponse(SourceError):  # noqa: N818
+    """HTTP 200, but not the documented answer. Never read as 'no rows'."""
+
+    def __init__(self, api: str, problem: str) -> None:
+        self.api, self.problem = api, problem
+        super().__init__(
+            tr(f"{api} 的回应不合接口约定：{problem}", f"{api} answered out of contract: {problem}")
+        )
+
+
+class VendorError(SourceError):
+    """The vendor refused the call with an error code; nothing was changed. Subclasses say what to do."""
+
+    def __init__(self, api: str, code: int) -> None:
+        self.api, self.code = api, code
+        super().__init__(tr(f"{api} 返回错误码 {code}", f"{api} returned error code {code}") + self._hint())
+
+    def _hint(self) -> str:
+        return ""
