@@ -1,0 +1,61 @@
+"""Entry point: finds commands by name, so that `linli --help` stays quick."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from dagster_project.lang import LANGUAGE
+
+# command → module of dagster_project.cli that defines a click command of that name
+_COMMANDS = {
+    "demo": "demo",
+    "init": "init",
+    "run": "run",
+    "push": "push",
+    "score": "score",
+    "simulate": "simulate",
+    "sandbox": "sandbox",
+    "bench": "bench",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _COMMANDS.get(cmd_name)
+        return getattr(import_module(f"dagster_project.cli.{module}"), cmd_name) if module else None
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", help="输出语言 / output language")
+def linli(lang: str) -> None:
+    """邻里 Linli：社区生鲜连锁的会员数仓。
+
+    \b
+    先试：linli demo            生成演示连锁并跑完整条链路
+    再用：linli init 我的连锁     新建一个连锁文件夹
+    """
+    LANGUAGE.set(lang)
+
+
+def main() -> None:
+    """Runs a command; expected errors are one clear line and exit code 2."""
+    from dagster_project.cli.errors import expected_errors
+
+    try:
+        linli.main(prog_name="linli", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except expected_errors() as error:
+        click.secho(str(error), fg="red", err=True)
+        sys.exit(2)

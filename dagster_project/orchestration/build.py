@@ -1,0 +1,83 @@
+"""Puts the pieces together into Definitions. Nothing is read here but chain.yml and the dbt manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+from dagster_project.orchestration.context import DBT_DIR, ChainResource, chain_root, chain_shape, daily
+from dagster_project.orchestration.dbt import dbt_project, model_assets
+from dagster_project.orchestration.gate import gate_check
+from dagster_project.orchestration.landing import lake_assets
+from dagster_project.orchestration.published import publish_assets, report_assets
+from dagster_project.orchestration.push import PushConfig, push_assets
+from dagster_project.orchestration.raw import raw_tables
+
+# nothing of a run is logged to the console below this level; people read the run's own report
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def build_definitions(root: Path | None = None) -> dg.Definitions:
+    """Definitions of one chain.
+
+    Args:
+        root: the chain folder; None means LINLI_CHAIN, the demo chain, or the packaged example.
+    """
+    root = root or chain_root()
+    chain = chain_shape(root)
+    nights = daily(chain)
+    pushes = push_assets(chain)
+    push_selection = dg.AssetSelection.assets(*pushes)
+    nightly = dg.define_asset_job(
+        "nightly",
+        selection=dg.AssetSelection.all() - push_selection,
+        partitions_def=nights,
+        description="Land, check, model, audit, publish, report: one night, or a range in one run.",
+    )
+    push_job = dg.define_asset_job("push", selection=push_selection, partitions_def=nights)
+
+    @dg.schedule(
+        job=nightly, cron_schedule="0 2 * * *", execution_timezone=chain.timezone, name="nightly_0200"
+    )
+    def nightly_0200(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        """At 02:00 the business day that ended is not closed by the cut-over yet, but its exports have arrived."""
+        return dg.RunRequest(partition_key=_last_night(context, chain.timezone))
+
+    @dg.schedule(
+        job=push_job, cron_schedule="30 10 * * *", execution_timezone=chain.timezone, name="push_1030"
+    )
+    def push_1030(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        """Sends inside the window that guards.yml allows, by the wall clock; off until somebody switches it on."""
+        return dg.RunRequest(
+            partition_key=_last_night(context, chain.timezone),
+            run_config=dg.RunConfig(ops={"activation__push": PushConfig(live=True, at="now")}),
+        )
+
+    return dg.Definitions(
+        assets=[
+            *lake_assets(chain),
+            raw_tables(chain),
+            model_assets(chain),
+            publish_assets(chain),
+            *report_assets(chain),
+            *pushes,
+        ],
+        asset_checks=[gate_check(chain)],
+        jobs=[nightly, push_job],
+        schedules=[nightly_0200, push_1030],
+        resources={
+            "chain": ChainResource(path=str(root) if root else dg.EnvVar("LINLI_CHAIN")),
+            "dbt": DbtCliResource(project_dir=dbt_project(), profiles_dir=str(DBT_DIR)),
+        },
+        executor=dg.in_process_executor,
+    )
+
+
+def _last_night(context: dg.ScheduleEvaluationContext, timezone: str) -> str:
+    from datetime import timedelta
+    from zoneinfo import ZoneInfo
+
+    local = context.scheduled_execution_time.astimezone(ZoneInfo(timezone))
+    return (local.date() - timedelta(days=1)).isoformat()

@@ -1,0 +1,70 @@
+"""What every asset needs to know: which chain, which nights, as of when."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from dagster_project.config import Chain, load_chain, packaged_chain
+from dagster_project.publish import last_published_as_of
+
+OWNERS = ["team:data"]
+DBT_DIR = Path(__file__).resolve().parents[2] / "dbt"
+FIRST_NIGHT = date(2024, 1, 1)
+# what a person starts first when nothing is configured
+DEMO_CHAIN = Path(__file__).resolve().parents[2] / "data" / "demo"
+
+
+class ChainResource(dg.ConfigurableResource):
+    """The chain folder of this code location; read again by each step, so an edited rule counts at once."""
+
+    path: str
+
+    def load(self) -> Chain:
+        return load_chain(Path(self.path))
+
+
+def chain_root() -> Path | None:
+    """LINLI_CHAIN, else the demo chain when there is one, else None."""
+    named = os.environ.get("LINLI_CHAIN")
+    if named:
+        return Path(named).absolute()
+    return DEMO_CHAIN if (DEMO_CHAIN / "chain.yml").exists() else None
+
+
+def chain_shape(root: Path | None) -> Chain:
+    """The chain as far as definitions need it: no secret, no database."""
+    return load_chain(root, resolve_secrets=False) if root is not None else packaged_chain()
+
+
+def daily(chain: Chain) -> dg.DailyPartitionsDefinition:
+    """One partition per night, in the chain's zone; `end_offset` lets tonight's partition exist before midnight."""
+    return dg.DailyPartitionsDefinition(
+        start_date=FIRST_NIGHT.isoformat(), timezone=chain.timezone, end_offset=1
+    )
+
+
+def run_nights(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[date]:
+    """The nights of this run, oldest first."""
+    span = context.partition_key_range if isinstance(context, dg.AssetExecutionContext) else None
+    if span is None:
+        tags = context.run.tags
+        start = tags.get("dagster/asset_partition_range_start") or tags["dagster/partition"]
+        end = tags.get("dagster/asset_partition_range_end") or tags["dagster/partition"]
+    else:
+        start, end = span.start, span.end
+    first, last = date.fromisoformat(start), date.fromisoformat(end)
+    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+def run_as_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, chain: Chain) -> date:
+    """The night a run publishes as of: its own last night, but never before what is already published.
+
+    Re-running an old night takes in what it brought late; readers are never sent back in time.
+    """
+    published = last_published_as_of(chain.paths)
+    last = run_nights(context)[-1]
+    return max(last, published) if published else last

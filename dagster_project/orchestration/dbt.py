@@ -1,0 +1,145 @@
+"""dbt models and tests as assets and checks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliResource,
+    DbtProject,
+    dbt_assets,
+)
+
+from dagster_project.config import Chain
+from dagster_project.lang import tr
+from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource, daily
+from dagster_project.orchestration.progress import tell
+from dagster_project.warehouse import mark_digested
+from dagster_project.warehouse.connect import connect
+
+# marts are built and tested in this schema; publishing copies them to `marts`
+AUDIT_SCHEMA = "audit"
+
+
+def dbt_environment(chain: Chain) -> dict[str, str]:
+    """Environment of a dbt process for one chain."""
+    return {
+        "LINLI_WAREHOUSE": str(chain.paths.warehouse),
+        "DO_NOT_TRACK": "1",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def dbt_arguments(chain: Chain, *, full_refresh: bool, select: str | None = None) -> list[str]:
+    """What dbt is asked to do in one run. Pure."""
+    segments = [
+        {"segment_id": s.segment_id, "predicate": s.predicate, "reason": s.reason}
+        for s in chain.rules.segments
+    ]
+    variables = json.dumps({"segments": segments}, ensure_ascii=False)
+    arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    if select:
+        arguments += ["--select", select]
+    return arguments
+
+
+@cache
+def dbt_project() -> DbtProject:
+    """The dbt project; its manifest is made on first use and again when a file of the project changed."""
+    project = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR)
+    manifest = Path(project.manifest_path)
+    sources = [
+        p
+        for p in DBT_DIR.rglob("*")
+        if p.suffix in (".sql", ".yml", ".py", ".md") and "target" not in p.parts
+    ]
+    newest = max(path.stat().st_mtime for path in sources)
+    if not manifest.exists() or manifest.stat().st_mtime < newest:
+        _parse()
+    return project
+
+
+def _parse() -> None:
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    from dbt.cli.main import dbtRunner
+
+    result = dbtRunner().invoke(
+        ["--quiet", "parse", "--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
+    )
+    if not result.success:
+        raise RuntimeError(
+            tr(f"dbt 项目无法解析：{result.exception}", f"dbt cannot parse the project: {result.exception}")
+        )
+
+
+class LinliTranslator(DagsterDbtTranslator):
+    """Keys, groups and owners of dbt models; only `get_asset_spec` is overridden."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=True)
+        )
+
+    def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = manifest["nodes"].get(unique_id) or manifest["sources"].get(unique_id)
+        if node is None or node["resource_type"] != "model":
+            return spec
+        layer = "marts" if node["schema"] == AUDIT_SCHEMA else node["schema"]
+        kinds = {"duckdb", "dbt", "view" if node["config"]["materialized"] == "view" else "table"}
+        return spec.replace_attributes(
+            key=dg.AssetKey([layer, node["name"]]),
+            group_name=f"{layer}_{node['fqn'][2]}" if layer != "intermediate" else f"int_{node['fqn'][2]}",
+            owners=OWNERS,
+            kinds=kinds,
+            description=node.get("description") or None,
+        )
+
+
+def mart_keys() -> list[dg.AssetKey]:
+    """Keys of the audited marts, from the manifest."""
+    manifest = json.loads(Path(dbt_project().manifest_path).read_text("utf-8"))
+    models = [
+        n for n in manifest["nodes"].values() if n["resource_type"] == "model" and n["schema"] == AUDIT_SCHEMA
+    ]
+    return [dg.AssetKey(["marts", node["name"]]) for node in sorted(models, key=lambda node: node["name"])]
+
+
+def model_assets(chain: Chain) -> dg.AssetsDefinition:
+    """All models and their tests, one dbt process per run."""
+    project = dbt_project()
+
+    @dbt_assets(
+        manifest=project.manifest_path,
+        project=project,
+        dagster_dbt_translator=LinliTranslator(),
+        partitions_def=daily(chain),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        name="dbt_models",
+        pool="duckdb_writer",
+    )
+    def build(context: dg.AssetExecutionContext, chain: ChainResource, dbt: DbtCliResource) -> Iterator[Any]:
+        loaded = chain.load()
+        os.environ.update(dbt_environment(loaded))
+        with connect(loaded.paths.warehouse) as connection:
+            state = dict(connection.execute("select name, value from ops.state").fetchall())
+        refresh = "refresh_reason" in state
+        tell(tr("dbt：建模与测试" + ("（全量重建）" if refresh else ""), "dbt: models and tests"))
+        target = loaded.paths.dagster_home / "dbt" / context.run_id
+        invocation = dbt.cli(dbt_arguments(loaded, full_refresh=refresh), context=context, target_path=target)
+        yield from invocation.stream().fetch_row_counts().fetch_column_metadata()
+        mark_digested(loaded)
+
+    return build

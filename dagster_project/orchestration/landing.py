@@ -1,0 +1,196 @@
+"""One lake asset per connection and feed, generated from chain.yml: adding a connection adds assets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import pyarrow.parquet as pq
+
+from dagster_project.activation import pending_message_ids
+from dagster_project.config import Chain, Connection
+from dagster_project.contracts import Feed, feeds_of
+from dagster_project.landing import FeedLanding, land_feed, land_pull
+from dagster_project.lang import tr
+from dagster_project.orchestration.context import OWNERS, ChainResource, daily, run_as_of, run_nights
+from dagster_project.orchestration.progress import tell
+from dagster_project.privacy import chain_key
+from dagster_project.publish import last_published_as_of
+from dagster_project.sources.wecom import WecomClient, pull_night
+
+_PREVIEW_ROWS = 5
+
+
+def lake_key(connection: str, feed: str) -> dg.AssetKey:
+    return dg.AssetKey(["lake", connection, feed])
+
+
+def lake_keys(chain: Chain) -> list[dg.AssetKey]:
+    """Keys of all lake assets of a chain, in chain.yml order."""
+    return [lake_key(c.name, feed.name) for c in chain.connections for feed in feeds_of(c.kind)]
+
+
+def lake_assets(chain: Chain) -> list[dg.AssetsDefinition]:
+    """All lake assets of a chain."""
+    assets: list[dg.AssetsDefinition] = []
+    for connection in chain.connections:
+        if connection.is_api:
+            assets.append(_pull_asset(chain, connection))
+        else:
+            assets += [_file_asset(chain, connection, feed) for feed in feeds_of(connection.kind)]
+    return assets
+
+
+def _spec(chain: Chain, connection: Connection, feed: Feed) -> dg.AssetSpec:
+    keys = ", ".join(feed.key)
+    return dg.AssetSpec(
+        lake_key(connection.name, feed.name),
+        description=f"Arrived rows of {connection.name}/{feed.name} ({connection.preset}), key {keys}; no plain phone.",
+        group_name=f"lake_{connection.name}",
+        owners=OWNERS,
+        kinds={"parquet", connection.kind},
+        partitions_def=daily(chain),
+        freshness_policy=dg.FreshnessPolicy.cron(
+            deadline_cron="0 6 * * *", lower_bound_delta=_freshness_slack(), timezone=chain.timezone
+        ),
+    )
+
+
+def _freshness_slack():  # type: ignore[no-untyped-def]
+    from datetime import timedelta
+
+    return timedelta(hours=4)
+
+
+def _check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(
+            "rows_add_up",
+            asset=key,
+            blocking=True,
+            description="read = loaded + repeated + rejected, file by file",
+        ),
+        dg.AssetCheckSpec("files_readable", asset=key, description="no file went to quarantine"),
+        dg.AssetCheckSpec("arrived", asset=key, description="the newest night of the run brought a file"),
+    ]
+
+
+def _file_asset(chain: Chain, connection: Connection, feed: Feed) -> dg.AssetsDefinition:
+    spec = _spec(chain, connection, feed)
+
+    @dg.multi_asset(
+        name=f"lake__{connection.name}__{feed.name}",
+        specs=[spec],
+        check_specs=_check_specs(spec.key),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def land(context: dg.AssetExecutionContext, chain: ChainResource) -> Iterator[dg.MaterializeResult]:
+        loaded = chain.load()
+        key = chain_key(loaded.paths.vault)
+        landing = land_feed(loaded, loaded.connection(connection.name), feed, run_nights(context), key)
+        tell(tr(f"入仓 {connection.name}/{feed.name}：{landing.total('rows_loaded'):,} 行",
+                f"landed {connection.name}/{feed.name}: {landing.total('rows_loaded'):,} rows"))  # fmt: skip
+        yield _result(loaded, spec.key, landing)
+
+    return land
+
+
+def _pull_asset(chain: Chain, connection: Connection) -> dg.AssetsDefinition:
+    specs = [_spec(chain, connection, feed) for feed in feeds_of(connection.kind)]
+
+    @dg.multi_asset(
+        name=f"lake__{connection.name}",
+        specs=specs,
+        check_specs=[check for spec in specs for check in _check_specs(spec.key)],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def pull(context: dg.AssetExecutionContext, chain: ChainResource) -> Iterator[dg.MaterializeResult]:
+        loaded = chain.load()
+        source, night = loaded.connection(connection.name), run_nights(context)[-1]
+        published = last_published_as_of(loaded.paths)
+        if published is not None and night < published:
+            # the vendor only tells of today: a snapshot taken now would be a lie about an old night
+            landings = {
+                feed.name: FeedLanding(source.name, feed.name, empty_nights=[night])
+                for feed in feeds_of(source.kind)
+            }
+        else:
+            landings = land_pull(
+                loaded,
+                source,
+                night,
+                chain_key(loaded.paths.vault),
+                lambda: _pull(loaded, source, run_as_of(context, loaded)),
+            )
+        for name, landing in landings.items():
+            tell(tr(f"拉取 {source.name}/{name}：{landing.total('rows_loaded'):,} 行",
+                    f"pulled {source.name}/{name}: {landing.total('rows_loaded'):,} rows"))  # fmt: skip
+            yield _result(loaded, lake_key(source.name, name), landing)
+
+    return pull
+
+
+def _pull(chain: Chain, connection: Connection, as_of):  # type: ignore[no-untyped-def]
+    assert connection.base_url and connection.corp_id and connection.secret
+    with WecomClient(connection.base_url, connection.corp_id, connection.secret) as client:
+        return pull_night(
+            client,
+            timezone=chain.timezone,
+            pending_messages=pending_message_ids(chain, as_of),
+            connection=connection.name,
+        )
+
+
+def _result(chain: Chain, key: dg.AssetKey, landing: FeedLanding) -> dg.MaterializeResult:
+    manifests = landing.manifests
+    wrong = [m.file for m in manifests if m.rows_read != m.rows_loaded + m.rows_repeated + m.rows_rejected]
+    quarantined = [f"{m.night}/{m.file}: {m.reason}" for m in landing.quarantined]
+    missing = [night.isoformat() for night in landing.empty_nights]
+    newest_missing = bool(missing) and (not manifests or missing[-1] > max(m.night for m in manifests))
+    metadata: dict[str, dg.MetadataValue] = {
+        "dagster/row_count": dg.MetadataValue.int(landing.total("rows_loaded")),
+        "files": dg.MetadataValue.int(len(manifests)),
+        "rows_read": dg.MetadataValue.int(landing.total("rows_read")),
+        "rows_repeated": dg.MetadataValue.int(landing.total("rows_repeated")),
+        "rows_rejected": dg.MetadataValue.int(landing.total("rows_rejected")),
+        "nights_without_file": dg.MetadataValue.int(len(missing)),
+    }
+    preview = _preview(chain, landing)
+    if preview:
+        metadata["preview"] = dg.MetadataValue.md(preview)
+    notes = "; ".join(dict.fromkeys(landing.notes))
+    warn = dg.AssetCheckSeverity.WARN
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata=metadata,
+        check_results=[
+            dg.AssetCheckResult(asset_key=key, check_name="rows_add_up", passed=not wrong, metadata={"files": ", ".join(wrong)}),
+            dg.AssetCheckResult(
+                asset_key=key, check_name="files_readable", passed=not quarantined, severity=warn,
+                metadata={"quarantined": "\n".join(quarantined)},
+            ),
+            dg.AssetCheckResult(
+                asset_key=key, check_name="arrived", passed=not newest_missing, severity=warn,
+                metadata={"missing_nights": ", ".join(missing[-7:]), "notes": notes},
+            ),
+        ],
+    )  # fmt: skip
+
+
+def _preview(chain: Chain, landing: FeedLanding) -> str:
+    """The first rows of the newest batch as a Markdown table; the lake holds no plain phone, tokens are cut short."""
+    batches: Sequence[str] = [m.lake_path for m in landing.manifests if m.rows_loaded]
+    if not batches:
+        return ""
+    table = pq.read_table(chain.paths.lake / batches[-1]).slice(0, _PREVIEW_ROWS)
+    names = [
+        name
+        for name in table.column_names
+        if not name.startswith("_") and table.column(name).null_count < table.num_rows
+    ]
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    for row in table.select(names).to_pylist():
+        lines.append(
+            "| " + " | ".join("" if v is None else str(v)[:24].replace("|", "/") for v in row.values()) + " |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,137 @@
+"""Runs the nightly job in this process: the same job the schedule runs, for one night or a range in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from dagster_project.config import Chain, load_chain
+from dagster_project.orchestration.build import QUIET, build_definitions
+from dagster_project.orchestration.progress import listening
+from dagster_project.publish import Publication, current_publication
+
+# which stage of the night a step belongs to, by the step's name
+_STAGES = (("lake__", "land"), ("gate_lake", "check"), ("raw_tables", "raw"), ("dbt_models", "dbt"),
+           ("publish", "publish"), ("reports", "report"), ("exports", "report"), ("activation", "push"))  # fmt: skip
+
+
+@dataclass
+class NightResult:
+    """What one run did. `seconds`: stage → wall seconds. `failures`: why it did not publish. `warnings`: what to look at."""
+
+    start: date
+    end: date
+    success: bool
+    seconds: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    publication: Publication | None = None
+
+    @property
+    def total_seconds(self) -> float:
+        return sum(self.seconds.values())
+
+
+def dagster_instance(chain: Chain) -> dg.DagsterInstance:
+    """The chain's own run history in <chain>/.dagster; telemetry off, writers one at a time."""
+    home = chain.paths.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(
+            "telemetry:\n  enabled: false\nconcurrency:\n  pools:\n    default_limit: 1\n"
+            "run_monitoring:\n  enabled: true\n",
+            encoding="utf-8",
+        )
+    return dg.DagsterInstance.from_config(str(home))
+
+
+def run_nights(
+    root: Path,
+    start: date,
+    end: date,
+    *,
+    full_refresh: bool = False,
+    progress: Callable[[str], None] | None = None,
+    definitions: dg.Definitions | None = None,
+) -> NightResult:
+    """Runs the nightly job once over the nights start … end and publishes as of the last.
+
+    Raises:
+        ConfigError: the chain folder is not usable; nothing has run.
+    """
+    chain = load_chain(root)
+    job = (definitions or build_definitions(root)).resolve_job_def("nightly")
+    tags = {"linli/full_refresh": "true"} if full_refresh else {}
+    span: dict[str, str] = {}
+    if start != end:
+        span = {
+            "dagster/asset_partition_range_start": start.isoformat(),
+            "dagster/asset_partition_range_end": end.isoformat(),
+        }
+    with dagster_instance(chain) as instance, listening(progress):
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config=QUIET,
+            tags=tags | span,
+            partition_key=None if span else start.isoformat(),
+        )
+    night = NightResult(start, end, result.success)
+    _read_events(night, result)
+    night.publication = current_publication(chain.paths)
+    return night
+
+
+def run_each_night(
+    root: Path,
+    start: date,
+    end: date,
+    *,
+    full_refresh: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> list[NightResult]:
+    """Runs and publishes every night in turn; stops at the first that fails."""
+    definitions = build_definitions(root)
+    results: list[NightResult] = []
+    for offset in range((end - start).days + 1):
+        night = start + timedelta(days=offset)
+        refresh = full_refresh and offset == 0
+        results.append(
+            run_nights(root, night, night, full_refresh=refresh, progress=progress, definitions=definitions)
+        )
+        if not results[-1].success:
+            break
+    return results
+
+
+def _read_events(night: NightResult, result: dg.ExecuteInProcessResult) -> None:
+    for event in result.all_events:
+        step = event.step_key or ""
+        if event.event_type_value == "STEP_SUCCESS":
+            stage = next((name for prefix, name in _STAGES if step.startswith(prefix)), "other")
+            seconds = event.step_success_data.duration_ms / 1000
+            night.seconds[stage] = night.seconds.get(stage, 0.0) + seconds
+        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                _note_check(night, check)
+        elif event.event_type_value == "STEP_FAILURE":
+            error = event.step_failure_data.error
+            cause = error.cause or error
+            night.failures.append(f"{step}: {cause.message.strip().splitlines()[-1][:500]}")
+
+
+def _note_check(night: NightResult, check: dg.AssetCheckEvaluation) -> None:
+    details = "; ".join(
+        str(value.value) for value in check.metadata.values() if isinstance(value.value, str) and value.value
+    )
+    text = f"{'/'.join(check.asset_key.path)}: {check.check_name}" + (
+        f"（{details[:400]}）" if details else ""
+    )
+    is_error = check.severity == dg.AssetCheckSeverity.ERROR
+    (night.failures if is_error else night.warnings).append(text)

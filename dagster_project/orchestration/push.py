@@ -1,0 +1,99 @@
+"""Reverse ETL as its own job: send what the night decided, then bring the outcomes back into the publication."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import dagster as dg
+
+from dagster_project.activation import PushReport, push
+from dagster_project.config import Chain
+from dagster_project.lang import tr
+from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource, daily, run_nights
+from dagster_project.orchestration.dbt import dbt_arguments, dbt_environment
+from dagster_project.orchestration.progress import tell
+from dagster_project.orchestration.published import publish_night, published_key
+from dagster_project.privacy import chain_key
+from dagster_project.publish import last_published_as_of
+from dagster_project.warehouse import prepare
+
+
+class PushConfig(dg.Config):
+    """Dry run unless `live`. `at`: the send instant (ISO, chain-local) or `now`; empty means each campaign's own time."""
+
+    live: bool = False
+    at: str = ""
+
+
+def push_instant(chain: Chain, text: str) -> datetime | None:
+    """'' → None (each campaign's own time), 'now' → the wall clock in the chain's zone, else an ISO time."""
+    if not text:
+        return None
+    if text == "now":
+        return datetime.now(chain.zone).replace(tzinfo=None, microsecond=0)
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(chain.zone).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def refresh_feedback(chain: Chain) -> None:
+    """Rebuilds the two tables that tell of sends and publishes them; nothing else changes."""
+    import os
+
+    from dbt.cli.main import dbtRunner
+
+    as_of = last_published_as_of(chain.paths)
+    if as_of is None:
+        return
+    prepare(chain, as_of, chain_key(chain.paths.vault), models=DBT_DIR)
+    os.environ.update(dbt_environment(chain))
+    arguments = dbt_arguments(chain, full_refresh=False, select="campaign_candidates messages")
+    target = chain.paths.dagster_home / "dbt" / "feedback"
+    result = dbtRunner().invoke(
+        [
+            "--quiet",
+            *arguments,
+            "--project-dir",
+            str(DBT_DIR),
+            "--profiles-dir",
+            str(DBT_DIR),
+            "--target-path",
+            str(target),
+        ]
+    )
+    if not result.success:
+        raise RuntimeError(
+            tr(f"推送结果未能入仓：{result.exception}", f"outcomes could not be built: {result.exception}")
+        )
+    publish_night(chain, as_of)
+
+
+def push_assets(chain: Chain) -> list[dg.AssetsDefinition]:
+    """The push of one business date."""
+
+    @dg.asset(
+        key=["activation", "push"],
+        deps=[published_key("campaign_candidates"), published_key("members")],
+        group_name="activation",
+        owners=OWNERS,
+        kinds={"wecom", "csv"},
+        partitions_def=daily(chain),
+        description="WeCom tags and message tasks, coupon list for the group-buy SaaS; ledger first, dry run by default.",
+    )
+    def run_push(
+        context: dg.AssetExecutionContext, config: PushConfig, chain: ChainResource
+    ) -> dg.MaterializeResult:
+        loaded = chain.load()
+        report: PushReport = push(
+            loaded,
+            run_nights(context)[-1],
+            live=config.live,
+            at=push_instant(loaded, config.at),
+            progress=tell,
+        )
+        if config.live:
+            refresh_feedback(loaded)
+        return dg.MaterializeResult(
+            metadata={"report": dg.MetadataValue.md(report.render()), "live": config.live}
+        )
+
+    return [run_push]

@@ -1,0 +1,77 @@
+"""The warehouse's inputs: raw views over the lake and the ops tables that models read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from dagster_project.config import Chain
+from dagster_project.contracts import feeds_of, kinds
+from dagster_project.lang import tr
+from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource, daily, run_as_of
+from dagster_project.orchestration.landing import lake_key
+from dagster_project.orchestration.progress import tell
+from dagster_project.privacy import chain_key
+from dagster_project.warehouse import connect, prepare, unlanded_nights
+
+OPS_TABLES = (
+    "run_context", "pending_batches", "stores", "connections", "available_feeds", "rule_identity", "placeholder_phones",
+    "rule_churn", "rule_koc", "high_margin_categories", "rule_segments", "rule_campaigns", "candidate_history",
+    "push_events",
+)  # fmt: skip
+
+
+def raw_tables(chain: Chain) -> dg.AssetsDefinition:
+    """All raw views and ops tables, written in one step that holds the warehouse once."""
+    by_kind = {kind: [c.name for c in chain.connections if c.kind == kind] for kind in kinds()}
+    specs = [
+        dg.AssetSpec(
+            ["raw", feed.table],
+            deps=[lake_key(name, feed.name) for name in by_kind[kind]],
+            description=f"View over every accepted batch of {feed.name} of all {kind} connections.",
+            group_name="raw",
+            owners=OWNERS,
+            kinds={"duckdb", "view"},
+            partitions_def=daily(chain),
+        )
+        for kind in kinds()
+        for feed in feeds_of(kind)
+    ]
+    lake = [lake_key(c.name, feed.name) for c in chain.connections for feed in feeds_of(c.kind)]
+    specs += [
+        dg.AssetSpec(
+            ["ops", name],
+            deps=lake,
+            description="Run context, rules or feedback as a table for the models.",
+            group_name="ops",
+            owners=OWNERS,
+            kinds={"duckdb", "table"},
+            partitions_def=daily(chain),
+        )
+        for name in OPS_TABLES
+    ]
+
+    @dg.multi_asset(
+        name="raw_tables", specs=specs, backfill_policy=dg.BackfillPolicy.single_run(), pool="duckdb_writer"
+    )
+    def load(context: dg.AssetExecutionContext, chain: ChainResource) -> Iterator[dg.MaterializeResult]:
+        loaded = chain.load()
+        as_of = run_as_of(context, loaded)
+        refresh = context.run.tags.get("linli/full_refresh") == "true"
+        prepared = prepare(loaded, as_of, chain_key(loaded.paths.vault), models=DBT_DIR, full_refresh=refresh)
+        with connect(loaded.paths.warehouse) as connection:
+            forgotten = unlanded_nights(connection, loaded, as_of)
+        tell(tr(f"准备数仓：截至 {as_of}，新批次 {len(prepared.pending)} 个",
+                f"warehouse ready as of {as_of}, {len(prepared.pending)} new batches"))  # fmt: skip
+        for connection_name, feed, night in forgotten[:10]:
+            tell(tr(f"注意：{connection_name}/{feed}/{night} 还没有入仓，请运行 linli run --date {night}",
+                    f"note: {connection_name}/{feed}/{night} has never been landed; run linli run --date {night}"))  # fmt: skip
+        for spec in specs:
+            rows = prepared.raw_rows.get(spec.key.path[-1], 0)
+            yield dg.MaterializeResult(
+                asset_key=spec.key,
+                metadata={"new_rows": rows} if spec.key.path[0] == "raw" else {"as_of": as_of.isoformat()},
+            )
+
+    return load
