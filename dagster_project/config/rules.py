@@ -234,6 +234,7 @@ class Guards(_Rule):
     high_margin_categories: tuple[str, ...]
     earliest_year: int = Field(ge=2000)
     max_line_amount_yuan: Fen
+    max_median_ticket_yuan: Fen
     max_reject_share: float = Field(ge=0, le=1)
     stale_source_days: int = Field(ge=1)
     accept_files: tuple[str, ...] = ()

@@ -5,9 +5,10 @@ One process writes at a time; every function opens, works and closes. Models bel
 
 from dagster_project.warehouse.connect import connect
 from dagster_project.warehouse.prepare import Prepared, mark_digested, prepare
-from dagster_project.warehouse.sync import gate_batches, sync_files, ungated_batches, unlanded_nights
+from dagster_project.warehouse.sync import Batch, gate_batches, sync_files, ungated_batches, unlanded_nights
 
 __all__ = [
+    "Batch",
     "Prepared",
     "connect",
     "gate_batches",
