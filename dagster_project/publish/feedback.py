@@ -1,0 +1,84 @@
+"""Tonight's campaign decisions go back into the lake, so that a warehouse can be rebuilt from the lake alone."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from dagster_project.publish.errors import PublishError
+from dagster_project.publish.publication import Publication, PublishPaths
+from dagster_project.publish.relations import (
+    Partition,
+    Shape,
+    columns_of,
+    digests,
+    literal,
+    projection,
+    sync,
+    write_parquet,
+)
+
+_SHAPE = Shape(
+    "state",
+    (
+        ("campaign_id", "VARCHAR"),
+        ("business_date", "DATE"),
+        ("member_id", "VARCHAR"),
+        ("lapse_key", "VARCHAR"),
+        ("arm", "VARCHAR"),
+        ("channel", "VARCHAR"),
+        ("outcome", "VARCHAR"),
+        ("detail", "VARCHAR"),
+    ),
+    ("campaign_id", "member_id"),
+)
+_KEPT = "ops.candidate_decisions"
+
+
+def _source(con: DuckDBPyConnection, as_of: date) -> str:
+    # The audited table may already show what became of a push; what was decided is in the model before it.
+    decided = columns_of(con, "intermediate").get("int_campaign_candidates_decided")
+    audited = columns_of(con, "audit").get("campaign_candidates", ())
+    name = "intermediate.int_campaign_candidates_decided" if decided else "audit.campaign_candidates"
+    have = {column for column, _ in decided or audited}
+    missing = [column for column in _SHAPE.names if column not in have]
+    if missing:
+        raise PublishError(f"{name} 缺少列 {'、'.join(missing)}：请在模型中补上")
+    return f"(select {projection(_SHAPE, have)} from {name} where business_date = date {literal(as_of)})"
+
+
+def decisions_digest(con: DuckDBPyConnection, as_of: date) -> Partition:
+    """Rows and digest of the decisions of the night `as_of`.
+
+    Raises PublishError when a column of the feed is missing.
+    """
+    return digests(con, _SHAPE, _source(con, as_of), split=False)[""]
+
+
+def keep_decisions(con: DuckDBPyConnection, as_of: date) -> None:
+    """Keeps the decisions in the warehouse, in the caller's transaction: what a kill must not lose."""
+    con.execute(f"delete from {_KEPT}")
+    con.execute(f"insert into {_KEPT} select * from {_source(con, as_of)}")
+
+
+def decisions_path(paths: PublishPaths, as_of: date) -> Path:
+    """The lake's file of one night's decisions."""
+    return paths.lake / "linli" / "campaign_candidates" / as_of.isoformat() / "decisions.parquet"
+
+
+def write_decisions(con: DuckDBPyConnection, paths: PublishPaths, publication: Publication) -> None:
+    """Writes the kept decisions of `publication` into the lake, in one rename.
+
+    Does nothing when the warehouse keeps those of another publication.
+    """
+    if digests(con, _SHAPE, _KEPT, split=False)[""] != publication.decisions:
+        return
+    path = decisions_path(paths, publication.as_of)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(".decisions.building")
+    building.unlink(missing_ok=True)
+    write_parquet(con, _SHAPE, f"select * from {_KEPT}", building)
+    building.replace(path)
+    sync(path.parent)

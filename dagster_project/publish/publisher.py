@@ -1,0 +1,363 @@
+"""Write–audit–publish: an audited night becomes what readers see, in one step that a kill cannot halve.
+
+Steps of a night and why in this order:
+
+1. the new folder is written under a temporary name, synced and renamed; nobody looks at it yet;
+2. one transaction changes `marts`, records the publication and keeps the decisions: from here on the night counts.
+   It goes first because it is the step that can fail (disk, lock); only the pipeline itself reads the warehouse;
+3. the decisions go to the lake and `current` is switched: two renames, which need nothing but the disk;
+4. publications beyond the last few are removed.
+
+Killed before 2, the night never happened and the next run removes the leftovers. Killed after 2, `recover` finds the
+warehouse ahead of `current` and repeats 3 and 4, which give the same bytes any number of times.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from dagster_project.publish import feedback
+from dagster_project.publish.errors import PublishError
+from dagster_project.publish.mirror import mirror, mirrored, prepare, transaction
+from dagster_project.publish.publication import (
+    CURRENT,
+    MANIFEST,
+    PUBLICATIONS,
+    Publication,
+    PublicationContext,
+    PublishedTable,
+    PublishPaths,
+    canonical,
+    content_id,
+    current_publication,
+)
+from dagster_project.publish.relations import (
+    FILE_FORMAT,
+    Shape,
+    columns_of,
+    digests,
+    parquet_files,
+    partition_filter,
+    partition_path,
+    projection,
+    quoted,
+    shape_of,
+    sync,
+    write_parquet,
+)
+from dagster_project.publish.tables import TableSpec, published_tables
+
+KEPT_PUBLICATIONS = 7
+_BUILDING = ".building"
+_NEW_LINK = ".current.building"
+
+StepHook = Callable[[str], None]
+
+
+def _silent(step: str) -> None:
+    """The usual step hook."""
+
+
+def publish(
+    warehouse: Path | DuckDBPyConnection,
+    paths: PublishPaths,
+    *,
+    as_of: date,
+    context: PublicationContext,
+    tables: Sequence[TableSpec] | None = None,
+    step: StepHook = _silent,
+) -> Publication:
+    """Publishes the audited night `as_of` from schema `audit` and returns what readers see from now on.
+
+    `warehouse`: the DuckDB file, or a connection to it outside any transaction. `step` is told the name of each
+    step that was finished. The same contents published again change nothing. Call it only after a green audit.
+    Raises PublishError, with nothing switched, when `audit` is not that night's, lacks a declared table or holds an
+    undeclared one, or when readers already see a later night.
+    """
+    specs = published_tables() if tables is None else tuple(tables)
+    with _connected(warehouse) as con:
+        recover(con, paths)
+        step("recovered")
+        before = current_publication(paths)
+        _check_night(con, as_of, before)
+        shapes = _audited_shapes(con, specs)
+        target = _plan(con, paths, shapes, as_of, context, before)
+        step("digested")
+        if before is not None and target.publication_id == before.publication_id:
+            return before
+        written = _build(con, paths, target, before, "audit", step)
+        step("folder_renamed")
+        with transaction(con):
+            mirror(con, target, mirrored(con, target.folder.parent))
+            feedback.keep_decisions(con, as_of)
+            step("marts_changed")
+        step("committed")
+        _finish(con, paths, target, step)
+        return replace(target, written=written)
+
+
+def recover(warehouse: Path | DuckDBPyConnection, paths: PublishPaths) -> None:
+    """Makes warehouse, lake and `published/` agree after a kill or a loss. Cheap when they do; safe at any time.
+
+    To be called before the decisions of earlier nights are read. The one that is further on wins; a lost `published/`
+    is written again from `marts`, a lost or older `marts` from `published/`.
+    """
+    with _connected(warehouse) as con:
+        prepare(con)
+        publications = _publications(paths)
+        shutil.rmtree(publications / _BUILDING, ignore_errors=True)
+        (paths.published / _NEW_LINK).unlink(missing_ok=True)
+        seen = current_publication(paths)
+        held = mirrored(con, publications)
+        if held is not None and _is_ahead(held, seen):
+            if not (held.folder / MANIFEST).is_file():
+                _build(con, paths, held, seen, "marts", _silent)
+            _finish(con, paths, held, _silent)
+            return
+        if seen is not None:
+            if held is None or held.publication_id != seen.publication_id or not _complete(con, seen):
+                with transaction(con):
+                    mirror(con, seen, held)
+            if not feedback.decisions_path(paths, seen.as_of).is_file():
+                feedback.write_decisions(con, paths, seen)
+        _prune(publications, seen)
+
+
+@contextmanager
+def _connected(warehouse: Path | DuckDBPyConnection) -> Iterator[DuckDBPyConnection]:
+    if isinstance(warehouse, DuckDBPyConnection):
+        yield warehouse
+        return
+    with duckdb.connect(str(warehouse)) as con:
+        yield con
+
+
+def _publications(paths: PublishPaths) -> Path:
+    # Resolved, because `current` is resolved too and both must name one folder.
+    folder = paths.published.resolve() / PUBLICATIONS
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _is_ahead(held: Publication, seen: Publication | None) -> bool:
+    """Is the warehouse's publication a successor of the one readers see?"""
+    if seen is None:
+        return True
+    if held.publication_id == seen.publication_id or held.publication_id in seen.earlier:
+        return False
+    return seen.publication_id in held.earlier or held.as_of > seen.as_of
+
+
+def _complete(con: DuckDBPyConnection, publication: Publication) -> bool:
+    existing = columns_of(con, "marts")
+    return all(existing.get(name) == table.shape.columns for name, table in publication.tables.items())
+
+
+def _check_night(con: DuckDBPyConnection, as_of: date, before: Publication | None) -> None:
+    if before is not None and as_of < before.as_of:
+        raise PublishError(
+            f"已发布到 {before.as_of}，不能退回发布 {as_of}：补跑旧日期时请按最新日期 {before.as_of} 发布"
+        )
+    row = None
+    if "run_context" in columns_of(con, "ops"):
+        row = con.execute("select as_of_date from ops.run_context").fetchone()
+    if row is None or row[0] != as_of:
+        built = row[0] if row else "未知日期"
+        raise PublishError(f"audit 是为 {built} 生成的，不是 {as_of}：请先运行该日期的 dbt 模型与检查")
+
+
+def _audited_shapes(con: DuckDBPyConnection, specs: Sequence[TableSpec]) -> dict[str, Shape]:
+    # A killed dbt run may leave its own `…__dbt_…` tables behind; its next run removes them.
+    audited = {name: cols for name, cols in columns_of(con, "audit").items() if "__dbt_" not in name}
+    declared = {spec.name for spec in specs}
+    if missing := sorted(declared - audited.keys()):
+        raise PublishError(f"audit 缺少待发布的表 {'、'.join(missing)}：请先完整运行 dbt build")
+    if extra := sorted(audited.keys() - declared):
+        raise PublishError(
+            f"audit 的表 {'、'.join(extra)} 没有登记：请写入 publish/tables.yml（kind 与 sort）"
+        )
+    return {spec.name: shape_of(spec, audited[spec.name]) for spec in specs}
+
+
+def _plan(
+    con: DuckDBPyConnection,
+    paths: PublishPaths,
+    shapes: Mapping[str, Shape],
+    as_of: date,
+    context: PublicationContext,
+    before: Publication | None,
+) -> Publication:
+    """The publication that tonight's audit gives, with every digest, before anything is written."""
+    tables = {}
+    for name, shape in shapes.items():
+        audited = f"audit.{quoted(name)}"
+        if shape.kind == "as_of":
+            tonight = f"(select * from {audited} where {partition_filter(shape, as_of.isoformat())})"
+            partitions = _earlier_nights(con, name, shape, as_of, before)
+            # Also written when nobody qualified: an empty night is an answer, a missing one is a question.
+            partitions[as_of.isoformat()] = digests(con, shape, tonight, split=False)[""]
+        else:
+            partitions = digests(con, shape, audited, split=shape.kind == "fact")
+            if not partitions:
+                # A table without any day still has one file, so that readers find its columns.
+                partitions = digests(con, shape, audited, split=False)
+        tables[name] = PublishedTable(shape, partitions)
+    clean = PublicationContext(
+        sorted(canonical(context.sources), key=lambda s: (str(s.get("connection")), str(s.get("feed")))),
+        canonical(context.quality),
+    )
+    decisions = feedback.decisions_digest(con, as_of)
+    publication_id = content_id(as_of, tables, clean, decisions)
+    earlier = [before.publication_id, *before.earlier] if before else []
+    return Publication(
+        folder=_publications(paths) / publication_id,
+        publication_id=publication_id,
+        as_of=as_of,
+        earlier=tuple(i for i in earlier if i != publication_id)[: KEPT_PUBLICATIONS - 1],
+        tables=tables,
+        sources=clean.sources,
+        quality=clean.quality,
+        decisions=decisions,
+    )
+
+
+def _earlier_nights(
+    con: DuckDBPyConnection, name: str, shape: Shape, as_of: date, before: Publication | None
+) -> dict[str, tuple[int, str]]:
+    """Partitions that earlier nights published: as they are, or digested anew when the table's shape changed."""
+    table = before.tables.get(name) if before else None
+    if before is None or table is None or table.shape.kind != "as_of":
+        return {}
+    nights = [key for key in table.partitions if key < as_of.isoformat()]
+    if _shareable(before, name, shape):
+        return {key: table.partitions[key] for key in nights}
+    return {
+        key: digests(con, shape, f"({_published_rows(before, name, shape, key)})", split=False)[""]
+        for key in nights
+    }
+
+
+def _shareable(before: Publication | None, name: str, shape: Shape) -> bool:
+    """May files of `before` stand unchanged in a publication where the table has `shape`?"""
+    if before is None or name not in before.tables:
+        return False
+    return before.file_format == FILE_FORMAT and before.tables[name].shape == shape
+
+
+def _published_rows(publication: Publication, name: str, shape: Shape, key: str) -> str:
+    """Query over a published partition in the columns of `shape`; a column it did not have yet is null."""
+    old = publication.tables[name].shape
+    file = publication.folder / partition_path(name, old, key)
+    return f"select {projection(shape, old.names)} from {parquet_files([file])}"
+
+
+def _build(
+    con: DuckDBPyConnection,
+    paths: PublishPaths,
+    target: Publication,
+    before: Publication | None,
+    schema: str,
+    step: StepHook,
+) -> tuple[str, ...]:
+    """Makes the folder of `target` from `schema` and the files of `before`; returns the files it wrote."""
+    publications = _publications(paths)
+    if (target.folder / MANIFEST).is_file():
+        # The contents of a kept publication came back: only its place in the succession is new.
+        _write_text(target.folder / MANIFEST, target.to_json())
+        return ()
+    building = publications / _BUILDING
+    building.mkdir()
+    written: list[str] = []
+    for name, table in target.tables.items():
+        old = before.tables[name].partitions if before and _shareable(before, name, table.shape) else {}
+        for key, part in table.partitions.items():
+            inside = partition_path(name, table.shape, key)
+            path = building / inside
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if before and old.get(key) == part and _share(before.folder / inside, path):
+                continue
+            rows = write_parquet(con, table.shape, _rows(target, before, name, key, schema), path)
+            if rows != part[0]:
+                raise PublishError(
+                    f"表 {name} 分区 {key or '全表'} 在发布途中被改动：应有 {part[0]} 行，实有 {rows} 行"
+                )
+            written.append(str(inside))
+        step(f"written:{name}")
+    _write_text(building / MANIFEST, target.to_json())
+    for folder, _, _ in os.walk(building):
+        sync(Path(folder))
+    building.rename(target.folder)
+    sync(publications)
+    return tuple(written)
+
+
+def _rows(target: Publication, before: Publication | None, name: str, key: str, schema: str) -> str:
+    """Query for the rows of one partition: tonight's from `schema`, an earlier night's from where it was kept."""
+    shape = target.tables[name].shape
+    earlier_night = shape.kind == "as_of" and key < target.as_of.isoformat()
+    if schema == "audit" and earlier_night and before is not None:
+        file = before.folder / partition_path(name, before.tables[name].shape, key)
+        if file.is_file():
+            return _published_rows(before, name, shape, key)
+        schema = "marts"
+    return f"select * from {schema}.{quoted(name)} where {partition_filter(shape, key)}"
+
+
+def _share(old: Path, new: Path) -> bool:
+    """Lets `new` be the same file as `old`; False when `old` is not there any more."""
+    try:
+        os.link(old, new)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        # Some file systems know no hard links; a copy costs space, not correctness.
+        shutil.copy(old, new)
+        sync(new)
+    return True
+
+
+def _write_text(path: Path, text: str) -> None:
+    building = path.with_name(f".{path.name}.building")
+    building.write_text(text, "utf-8")
+    sync(building)
+    building.replace(path)
+    sync(path.parent)
+
+
+def _finish(con: DuckDBPyConnection, paths: PublishPaths, target: Publication, step: StepHook) -> None:
+    """Everything after the commit. May be repeated at will."""
+    feedback.write_decisions(con, paths, target)
+    step("decisions_written")
+    new_link = paths.published / _NEW_LINK
+    new_link.unlink(missing_ok=True)
+    new_link.symlink_to(Path(PUBLICATIONS, target.publication_id))
+    step("link_made")
+    new_link.replace(paths.published / CURRENT)
+    sync(paths.published)
+    step("switched")
+    _prune(target.folder.parent, target)
+    step("pruned")
+
+
+def _prune(publications: Path, current: Publication | None) -> None:
+    """Removes every folder that is neither current nor one of its kept predecessors."""
+    folders = sorted(folder for folder in publications.iterdir() if folder.is_dir())
+    if current is None and len(folders) > 1:
+        # One folder is what a killed first run leaves; several are a history that must not be thrown away.
+        raise PublishError(
+            f"{publications} 里有 {len(folders)} 个发布，但 {CURRENT} 不见了："
+            f"请执行 ln -s {PUBLICATIONS}/{folders[-1].name} {publications.parent / CURRENT} 后重新运行"
+        )
+    kept = {current.publication_id, *current.earlier} if current else set()
+    for folder in folders:
+        if folder.name not in kept:
+            shutil.rmtree(folder)
