@@ -1,0 +1,39 @@
+# Two commands matter: `make demo` and `make test`. Needs Python 3.11 and make, nothing else.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export DO_NOT_TRACK := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export GX_ANALYTICS_ENABLED := false
+
+.PHONY: demo test dev lint bench clean
+
+demo: $(READY)
+	$(BIN)/linli demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+dev: $(READY)  # Dagster's UI on the demo chain, loopback only
+	LINLI_CHAIN=$${LINLI_CHAIN:-$(CURDIR)/data/demo} WECOM_SECRET=$${WECOM_SECRET:-demo} \
+	DAGSTER_HOME=$${LINLI_CHAIN:-$(CURDIR)/data/demo}/.dagster \
+	$(BIN)/dagster dev -m dagster_project.definitions -h 127.0.0.1 -p 3000
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/linli bench
+
+clean:
+	rm -rf $(VENV) data/demo dbt/target
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "需要 Python 3.11 / Python 3.11 is needed: $(PYTHON)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $@
