@@ -1,0 +1,146 @@
+-- Who each source record is about. Grain: record of a feed that names people.
+{{ config(materialized="table") }}
+
+with records as (
+    {{ identity_records() }}
+),
+
+statements as (
+    select * from {{ ref("int_identity_statements") }}
+),
+
+-- by the record's own identifiers, strongest first
+candidates as (
+    select
+        statements.connection,
+        statements.feed,
+        statements.record_id,
+        members.member_id,
+        statements.basis,
+        row_number() over (
+            partition by statements.connection, statements.feed, statements.record_id
+            order by statements.precedence, statements.identifier
+        ) as place
+    from statements
+    inner join {{ ref("int_identity_members") }} as members using (namespace, identifier)
+    where statements.role in ('own', 'said', 'known')
+),
+
+-- why nobody was recognised
+misses as (
+    select
+        statements.connection,
+        statements.feed,
+        statements.record_id,
+        min(
+            case
+                when statements.role = 'unverified' then '3 unverified_phone'
+                when guards.reason is not null then '1 ' || guards.reason
+                else '2 unknown_identifier'
+            end
+        ) as ranked_reason
+    from statements
+    left join {{ ref("int_identity_phone_guards") }} as guards
+        on statements.namespace = 'phone' and statements.identifier = guards.phone
+    group by 1, 2, 3
+),
+
+direct as (
+    select
+        records.connection,
+        records.kind,
+        records.feed,
+        records.record_id,
+        candidates.member_id,
+        coalesce(candidates.basis, substr(misses.ranked_reason, 3), 'no_identifier') as basis
+    from records
+    left join candidates
+        on
+            records.connection = candidates.connection
+            and records.feed = candidates.feed
+            and records.record_id = candidates.record_id
+            and candidates.place = 1
+    left join misses
+        on
+            records.connection = misses.connection
+            and records.feed = misses.feed
+            and records.record_id = misses.record_id
+),
+
+-- a return or a complaint that names nobody is about the customer of the sale it names
+references_to_sales as (
+    select
+        connection,
+        'tickets' as feed,
+        store_code || '|' || ticket_id as record_id,
+        connection as sale_connection,
+        'tickets' as sale_feed,
+        store_code || '|' || origin_ticket_id as sale_record_id,
+        'origin_ticket' as basis,
+        1 as precedence
+    from {{ ref("stg_pos__tickets") }}
+    where kind in ('return', 'void') and origin_ticket_id is not null
+    union all
+    select
+        connection,
+        'complaints',
+        complaint_id,
+        connection,
+        'orders',
+        order_id,
+        'order',
+        1
+    from {{ ref("stg_groupbuy__complaints") }}
+    where order_id is not null
+    union all
+    -- the group-buy system does not know which till system printed the ticket: any, when it is the only one
+    select
+        complaints.connection,
+        'complaints',
+        complaints.complaint_id,
+        min(tickets.connection),
+        'tickets',
+        complaints.store_code || '|' || complaints.ticket_id,
+        'ticket',
+        2
+    from {{ ref("stg_groupbuy__complaints") }} as complaints
+    inner join {{ ref("stg_pos__tickets") }} as tickets
+        on complaints.store_code = tickets.store_code and complaints.ticket_id = tickets.ticket_id
+    group by complaints.connection, complaints.complaint_id, complaints.store_code, complaints.ticket_id
+    having count(distinct tickets.connection) = 1
+),
+
+borrowed as (
+    select
+        references_to_sales.connection,
+        references_to_sales.feed,
+        references_to_sales.record_id,
+        sales.member_id,
+        references_to_sales.basis,
+        row_number() over (
+            partition by references_to_sales.connection, references_to_sales.feed, references_to_sales.record_id
+            order by references_to_sales.precedence
+        ) as place
+    from references_to_sales
+    inner join direct as sales
+        on
+            references_to_sales.sale_connection = sales.connection
+            and references_to_sales.sale_feed = sales.feed
+            and references_to_sales.sale_record_id = sales.record_id
+    where sales.member_id is not null
+)
+
+select
+    direct.connection,
+    direct.kind,
+    direct.feed,
+    direct.record_id,
+    coalesce(direct.member_id, borrowed.member_id) as member_id,
+    case when direct.member_id is null then coalesce(borrowed.basis, direct.basis) else direct.basis end as basis
+from direct
+left join borrowed
+    on
+        direct.connection = borrowed.connection
+        and direct.feed = borrowed.feed
+        and direct.record_id = borrowed.record_id
+        and borrowed.place = 1

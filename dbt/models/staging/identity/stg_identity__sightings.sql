@@ -1,0 +1,38 @@
+-- The first night a record was seen naming an identifier. Grain: record × identifier × role.
+-- Read from every raw version, because the newest one only tells what is true now: without this a nightly full
+-- export would move every arrival to last night, and with it every member id.
+{{ config(unique_key=["connection", "feed", "record_id", "namespace", "identifier", "role"]) }}
+
+with stated as (
+    {{ identity_statements("raw") }}
+),
+
+arrived as (
+    select
+        connection,
+        feed,
+        record_id,
+        namespace,
+        identifier,
+        role,
+        min(seen_on) as first_seen_on
+    from stated
+    group by 1, 2, 3, 4, 5, 6
+)
+
+{% if is_incremental() %}
+-- a night that lands late may be the earlier one
+select
+    arrived.connection,
+    arrived.feed,
+    arrived.record_id,
+    arrived.namespace,
+    arrived.identifier,
+    arrived.role,
+    least(arrived.first_seen_on, coalesce(known.first_seen_on, arrived.first_seen_on)) as first_seen_on
+from arrived
+left join {{ this }} as known
+    using (connection, feed, record_id, namespace, identifier, role)
+{% else %}
+select * from arrived
+{% endif %}
