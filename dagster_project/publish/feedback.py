@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
+from dagster_project.lake import write_atomically
+from dagster_project.lake.candidates import CANDIDATES, decisions_path
+from dagster_project.lang import tr
 from dagster_project.publish.errors import PublishError
 from dagster_project.publish.publication import Publication, PublishPaths
 from dagster_project.publish.relations import (
@@ -16,22 +20,12 @@ from dagster_project.publish.relations import (
     digests,
     literal,
     projection,
-    sync,
     write_parquet,
 )
 
 _SHAPE = Shape(
     "state",
-    (
-        ("campaign_id", "VARCHAR"),
-        ("business_date", "DATE"),
-        ("member_id", "VARCHAR"),
-        ("lapse_key", "VARCHAR"),
-        ("arm", "VARCHAR"),
-        ("channel", "VARCHAR"),
-        ("outcome", "VARCHAR"),
-        ("detail", "VARCHAR"),
-    ),
+    tuple((column.name, "DATE" if column.type == pa.date32() else "VARCHAR") for column in CANDIDATES),
     ("campaign_id", "member_id"),
 )
 _KEPT = "ops.candidate_decisions"
@@ -45,7 +39,13 @@ def _source(con: DuckDBPyConnection, as_of: date) -> str:
     have = {column for column, _ in decided or audited}
     missing = [column for column in _SHAPE.names if column not in have]
     if missing:
-        raise PublishError(f"{name} 缺少列 {'、'.join(missing)}：请在模型中补上")
+        names = ", ".join(missing)
+        raise PublishError(
+            tr(
+                f"{name} 缺少列 {names}：请在模型中补上",
+                f"{name} lacks columns {names}: add them to the model",
+            )
+        )
     return f"(select {projection(_SHAPE, have)} from {name} where business_date = date {literal(as_of)})"
 
 
@@ -57,15 +57,16 @@ def decisions_digest(con: DuckDBPyConnection, as_of: date) -> Partition:
     return digests(con, _SHAPE, _source(con, as_of), split=False)[""]
 
 
+def prepare_decisions(con: DuckDBPyConnection) -> None:
+    """Makes the table that keeps the decisions of the newest publication until they are safe in the lake."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in _SHAPE.columns)
+    con.execute(f"create table if not exists {_KEPT} ({columns})")
+
+
 def keep_decisions(con: DuckDBPyConnection, as_of: date) -> None:
     """Keeps the decisions in the warehouse, in the caller's transaction: what a kill must not lose."""
     con.execute(f"delete from {_KEPT}")
     con.execute(f"insert into {_KEPT} select * from {_source(con, as_of)}")
-
-
-def decisions_path(paths: PublishPaths, as_of: date) -> Path:
-    """The lake's file of one night's decisions."""
-    return paths.lake / "linli" / "campaign_candidates" / as_of.isoformat() / "decisions.parquet"
 
 
 def write_decisions(con: DuckDBPyConnection, paths: PublishPaths, publication: Publication) -> None:
@@ -75,10 +76,8 @@ def write_decisions(con: DuckDBPyConnection, paths: PublishPaths, publication: P
     """
     if digests(con, _SHAPE, _KEPT, split=False)[""] != publication.decisions:
         return
-    path = decisions_path(paths, publication.as_of)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(".decisions.building")
-    building.unlink(missing_ok=True)
-    write_parquet(con, _SHAPE, f"select * from {_KEPT}", building)
-    building.replace(path)
-    sync(path.parent)
+
+    def write(path: Path) -> None:
+        write_parquet(con, _SHAPE, f"select * from {_KEPT}", path)
+
+    write_atomically(decisions_path(paths.lake, publication.as_of), write)

@@ -24,20 +24,16 @@ from dagster_project.publish.relations import (
 
 
 def prepare(con: DuckDBPyConnection) -> None:
-    """Makes what publishing keeps in the warehouse, where it is missing.
+    """Makes `marts` and its record where they are missing.
 
     `ops.publications`: one row per change of `marts`; `manifest` is kept for the newest row, which says what `marts`
-    holds. `ops.candidate_decisions`: the decisions of that publication, until they are safe in the lake.
+    holds.
     """
     con.execute("create schema if not exists ops")
     con.execute("create schema if not exists marts")
     con.execute(
         "create table if not exists ops.publications (seq bigint, publication_id varchar, as_of_date date,"
         " previous_id varchar, manifest varchar)"
-    )
-    con.execute(
-        "create table if not exists ops.candidate_decisions (campaign_id varchar, business_date date,"
-        " member_id varchar, lapse_key varchar, arm varchar, channel varchar, outcome varchar, detail varchar)"
     )
 
 

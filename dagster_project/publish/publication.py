@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
+from dagster_project.lang import tr
 from dagster_project.publish.errors import PublishError
 from dagster_project.publish.relations import (
     FILE_FORMAT,
@@ -131,7 +132,7 @@ def canonical(value: Any) -> Any:
     def iso(item: object) -> str:
         if isinstance(item, date):
             return item.isoformat()
-        raise TypeError(f"发布信息中有不能写成 JSON 的值：{item!r}")
+        raise TypeError(f"the publication context holds {item!r}, which is not JSON")
 
     return json.loads(json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False, default=iso))
 
@@ -194,7 +195,10 @@ def current_publication(paths: PublishPaths) -> Publication | None:
     if not link.is_symlink():
         if link.exists():
             raise PublishError(
-                f"{link} 应为指向 {PUBLICATIONS}/ 的符号链接，现为普通文件或目录：请移走后重新运行"
+                tr(
+                    f"{link} 应为指向 {PUBLICATIONS}/ 的符号链接，现为普通文件或目录：请移走后重新运行",
+                    f"{link} must be a link into {PUBLICATIONS}/ and is a plain file or folder: move it away, run again",
+                )
             )
         return None
     manifest = link.resolve() / MANIFEST
@@ -216,6 +220,11 @@ def read_current(paths: PublishPaths, table: str, con: DuckDBPyConnection) -> Du
     """
     publication = current_publication(paths)
     if publication is None:
-        raise PublishError(f"{paths.published} 里还没有任何发布：请先运行 linli run")
+        raise PublishError(
+            tr(
+                f"{paths.published} 里还没有任何发布：请先运行 linli run",
+                f"nothing is published in {paths.published} yet: run linli run first",
+            )
+        )
     columns = ", ".join(quoted(name) for name in publication.tables[table].shape.names)
     return con.sql(f"select {columns} from {publication.sql(table)}")

@@ -25,6 +25,9 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from dagster_project.lake import write_atomically
+from dagster_project.lake.candidates import decisions_path
+from dagster_project.lang import tr
 from dagster_project.publish import feedback
 from dagster_project.publish.errors import PublishError
 from dagster_project.publish.mirror import mirror, mirrored, prepare, transaction
@@ -113,6 +116,7 @@ def recover(warehouse: Path | DuckDBPyConnection, paths: PublishPaths) -> None:
     """
     with _connected(warehouse) as con:
         prepare(con)
+        feedback.prepare_decisions(con)
         publications = _publications(paths)
         shutil.rmtree(publications / _BUILDING, ignore_errors=True)
         (paths.published / _NEW_LINK).unlink(missing_ok=True)
@@ -127,7 +131,7 @@ def recover(warehouse: Path | DuckDBPyConnection, paths: PublishPaths) -> None:
             if held is None or held.publication_id != seen.publication_id or not _complete(con, seen):
                 with transaction(con):
                     mirror(con, seen, held)
-            if not feedback.decisions_path(paths, seen.as_of).is_file():
+            if not decisions_path(paths.lake, seen.as_of).is_file():
                 feedback.write_decisions(con, paths, seen)
         _prune(publications, seen)
 
@@ -165,14 +169,22 @@ def _complete(con: DuckDBPyConnection, publication: Publication) -> bool:
 def _check_night(con: DuckDBPyConnection, as_of: date, before: Publication | None) -> None:
     if before is not None and as_of < before.as_of:
         raise PublishError(
-            f"已发布到 {before.as_of}，不能退回发布 {as_of}：补跑旧日期时请按最新日期 {before.as_of} 发布"
+            tr(
+                f"已发布到 {before.as_of}，不能退回发布 {as_of}：补跑旧日期时请按最新日期 {before.as_of} 发布",
+                f"{before.as_of} is published, {as_of} would go back: publish older nights as of {before.as_of}",
+            )
         )
     row = None
     if "run_context" in columns_of(con, "ops"):
         row = con.execute("select as_of_date from ops.run_context").fetchone()
     if row is None or row[0] != as_of:
-        built = row[0] if row else "未知日期"
-        raise PublishError(f"audit 是为 {built} 生成的，不是 {as_of}：请先运行该日期的 dbt 模型与检查")
+        built = row[0] if row else "?"
+        raise PublishError(
+            tr(
+                f"audit 是为 {built} 生成的，不是 {as_of}：请先运行该日期的 dbt 模型与检查",
+                f"audit was built for {built}, not for {as_of}: run that night's dbt models and checks first",
+            )
+        )
 
 
 def _audited_shapes(con: DuckDBPyConnection, specs: Sequence[TableSpec]) -> dict[str, Shape]:
@@ -180,10 +192,20 @@ def _audited_shapes(con: DuckDBPyConnection, specs: Sequence[TableSpec]) -> dict
     audited = {name: cols for name, cols in columns_of(con, "audit").items() if "__dbt_" not in name}
     declared = {spec.name for spec in specs}
     if missing := sorted(declared - audited.keys()):
-        raise PublishError(f"audit 缺少待发布的表 {'、'.join(missing)}：请先完整运行 dbt build")
-    if extra := sorted(audited.keys() - declared):
+        names = ", ".join(missing)
         raise PublishError(
-            f"audit 的表 {'、'.join(extra)} 没有登记：请写入 publish/tables.yml（kind 与 sort）"
+            tr(
+                f"audit 缺少待发布的表 {names}：请先完整运行 dbt build",
+                f"audit lacks {names}: run the whole dbt build first",
+            )
+        )
+    if extra := sorted(audited.keys() - declared):
+        names = ", ".join(extra)
+        raise PublishError(
+            tr(
+                f"audit 的表 {names} 没有登记：请写入 publish/tables.yml（kind 与 sort）",
+                f"audit holds {names}, which nobody declared: add kind and sort to publish/tables.yml",
+            )
         )
     return {spec.name: shape_of(spec, audited[spec.name]) for spec in specs}
 
@@ -272,7 +294,7 @@ def _build(
     publications = _publications(paths)
     if (target.folder / MANIFEST).is_file():
         # The contents of a kept publication came back: only its place in the succession is new.
-        _write_text(target.folder / MANIFEST, target.to_json())
+        _write_manifest(target.folder, target)
         return ()
     building = publications / _BUILDING
     building.mkdir()
@@ -287,12 +309,16 @@ def _build(
                 continue
             rows = write_parquet(con, table.shape, _rows(target, before, name, key, schema), path)
             if rows != part[0]:
+                place = f"{name} {key}".rstrip()
                 raise PublishError(
-                    f"表 {name} 分区 {key or '全表'} 在发布途中被改动：应有 {part[0]} 行，实有 {rows} 行"
+                    tr(
+                        f"表 {place} 在发布途中被改动：应有 {part[0]} 行，实有 {rows} 行。请重新运行",
+                        f"{place} changed while it was published: {part[0]} rows were {rows}. Run again",
+                    )
                 )
             written.append(str(inside))
         step(f"written:{name}")
-    _write_text(building / MANIFEST, target.to_json())
+    _write_manifest(building, target)
     for folder, _, _ in os.walk(building):
         sync(Path(folder))
     building.rename(target.folder)
@@ -325,12 +351,11 @@ def _share(old: Path, new: Path) -> bool:
     return True
 
 
-def _write_text(path: Path, text: str) -> None:
-    building = path.with_name(f".{path.name}.building")
-    building.write_text(text, "utf-8")
-    sync(building)
-    building.replace(path)
-    sync(path.parent)
+def _write_manifest(folder: Path, publication: Publication) -> None:
+    def write(path: Path) -> None:
+        path.write_text(publication.to_json(), "utf-8")
+
+    write_atomically(folder / MANIFEST, write)
 
 
 def _finish(con: DuckDBPyConnection, paths: PublishPaths, target: Publication, step: StepHook) -> None:
@@ -353,9 +378,12 @@ def _prune(publications: Path, current: Publication | None) -> None:
     folders = sorted(folder for folder in publications.iterdir() if folder.is_dir())
     if current is None and len(folders) > 1:
         # One folder is what a killed first run leaves; several are a history that must not be thrown away.
+        link = f"ln -s {PUBLICATIONS}/{folders[-1].name} {publications.parent / CURRENT}"
         raise PublishError(
-            f"{publications} 里有 {len(folders)} 个发布，但 {CURRENT} 不见了："
-            f"请执行 ln -s {PUBLICATIONS}/{folders[-1].name} {publications.parent / CURRENT} 后重新运行"
+            tr(
+                f"{publications} 里有 {len(folders)} 个发布，但 {CURRENT} 不见了：请执行 {link} 后重新运行",
+                f"{publications} holds {len(folders)} publications but {CURRENT} is gone: run {link}, then run again",
+            )
         )
     kept = {current.publication_id, *current.earlier} if current else set()
     for folder in folders:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
+from dagster_project.lang import tr
 from dagster_project.publish.errors import PublishError
 from dagster_project.publish.tables import PARTITION_COLUMN, Kind, TableSpec
 
@@ -92,18 +93,29 @@ def shape_of(spec: TableSpec, columns: Sequence[tuple[str, str]]) -> Shape:
     for column in spec.sort:
         if column not in types:
             raise PublishError(
-                f"表 audit.{spec.name} 缺少排序列 {column}：请在模型中补上该列，或修改 publish/tables.yml"
+                tr(
+                    f"表 audit.{spec.name} 缺少排序列 {column}：请在模型中补上该列，或修改 publish/tables.yml",
+                    f"audit.{spec.name} lacks its sort column {column}: add it to the model or mend tables.yml",
+                )
             )
     if spec.partition_column is not None and types.get(spec.partition_column) != "DATE":
+        found = types.get(spec.partition_column, "-")
         raise PublishError(
-            f"表 audit.{spec.name} 的分区列 {spec.partition_column} 须为 DATE，"
-            f"现为 {types.get(spec.partition_column, '缺失')}：请修改模型的列"
+            tr(
+                f"表 audit.{spec.name} 的分区列 {spec.partition_column} 须为 DATE，现为 {found}：请修改模型的列",
+                f"audit.{spec.name}.{spec.partition_column} must be DATE and is {found}: mend the model",
+            )
         )
     for name, kind in columns:
         if kind not in _STABLE_TYPES and not kind.startswith("DECIMAL("):
+            stable = ", ".join(sorted(_STABLE_TYPES))
             raise PublishError(
-                f"表 audit.{spec.name} 的列 {name} 类型 {kind} 不能原样写入 Parquet："
-                f"请在模型中转换为 {'、'.join(sorted(_STABLE_TYPES))} 或 DECIMAL"
+                tr(
+                    f"表 audit.{spec.name} 的列 {name} 类型 {kind} 不能原样写入 Parquet："
+                    f"请在模型中转换为 {stable} 或 DECIMAL",
+                    f"audit.{spec.name}.{name}: {kind} does not survive Parquet:"
+                    f" cast it to {stable} or DECIMAL in the model",
+                )
             )
     return Shape(spec.kind, tuple((name, kind) for name, kind in columns), spec.sort)
 
@@ -142,7 +154,12 @@ def digests(con: DuckDBPyConnection, shape: Shape, relation: str, *, split: bool
     found: dict[str, Partition] = {}
     for value, count, low, high in rows:
         if value is None:
-            raise PublishError(f"{relation} 有 {count} 行的 {shape.partition_column} 为空：请修正模型")
+            raise PublishError(
+                tr(
+                    f"{relation} 有 {count} 行的 {shape.partition_column} 为空：请修正模型",
+                    f"{relation}: {shape.partition_column} is null in {count} rows: mend the model",
+                )
+            )
         content = f"{FILE_FORMAT}|{shape!r}|{count}|{low}|{high}"
         found[value] = (count, hashlib.sha256(content.encode()).hexdigest()[:32])
     if not split and not found:
