@@ -220,13 +220,30 @@ class TestRealSockets:
         with WecomClient(url, "corp1", SECRET, sleep=clock.sleep) as client, pytest.raises(Unreachable):
             client.follow_users()
 
-    def test_a_closed_port_is_unreachable_in_spite_of_proxies(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("http_proxy", "http://proxy.invalid:1")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    def test_a_closed_port_is_unreachable(self) -> None:
         clock = Clock()
-        client = WecomClient(f"http://127.0.0.1:{port}", "corp1", SECRET, sleep=clock.sleep)
+        client = WecomClient(f"http://127.0.0.1:{_closed_port()}", "corp1", SECRET, sleep=clock.sleep)
         with client, pytest.raises(Unreachable, match="ConnectError"):
             client.follow_users()
         assert len(clock.slept) == 3
+
+    def test_the_machines_proxy_is_used_but_never_for_loopback(
+        self, server: tuple[str, type[_Handler]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url, handler = server
+        handler.body = b"by the proxy"
+        for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", url)
+        assert HttpCore("http://vendor.invalid").attempt("GET", "/x") == b"by the proxy"
+        with pytest.raises(Unreachable):
+            HttpCore(f"http://127.0.0.1:{_closed_port()}").attempt("GET", "/x")
+        monkeypatch.setenv("no_proxy", "vendor.invalid")
+        with pytest.raises(Unreachable):
+            HttpCore("http://vendor.invalid").attempt("GET", "/x")
+
+
+def _closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
