@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -14,7 +14,10 @@ from pydantic import BaseModel, ValidationError
 from dagster_project.config.errors import ConfigError
 from dagster_project.lang import tr
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# `{a: ${B}}` is no YAML, yet it is how people (and our own contract) write a variable inside braces: variables are
+# marked with private-use characters before parsing
+_WRITTEN = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_VARIABLE = re.compile("\ue000([A-Za-z_][A-Za-z0-9_]*)\ue001")
 KeyPath = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -45,13 +48,22 @@ class Document:
             first = error.errors()[0]
             key = at + tuple(first["loc"])
             if first["type"] == "extra_forbidden":
-                known = ", ".join(sorted(model.model_fields))
+                known = ", ".join(_known_keys(model, tuple(first["loc"][:-1])))
                 problem = tr(f"不认识的键。可用的键：{known}", f"unknown key; known keys: {known}")
             elif first["type"] == "missing":
                 problem = tr("缺少这个键", "this key is missing")
             else:
-                problem = first["msg"]
+                problem = first["msg"].removeprefix("Value error, ")
             raise self.error(key, problem) from None
+
+
+def _known_keys(model: Any, place: KeyPath) -> list[str]:
+    """Field names of the model that stands at a place inside another."""
+    for part in place:
+        model = get_args(model)[0] if isinstance(part, int) else model.model_fields[part].annotation
+        if get_origin(model) is not tuple:  # X | None
+            model = next((kind for kind in get_args(model) if hasattr(kind, "model_fields")), model)
+    return sorted(getattr(model, "model_fields", {}))
 
 
 def read_document(path: Path, *, resolve: bool = True) -> Document:
@@ -71,12 +83,12 @@ def read_document(path: Path, *, resolve: bool = True) -> Document:
     except UnicodeDecodeError:
         raise ConfigError(path, None, "", tr("请把文件存成 UTF-8 编码", "save the file as UTF-8")) from None
     try:
-        root = yaml.compose(text, Loader=yaml.BaseLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ConfigError(
-            path, line, "", tr(f"YAML 写法有误：{error.problem}", f"bad YAML: {error.problem}")
-        ) from None
+        root = yaml.compose(_WRITTEN.sub("\ue000\\1\ue001", text), Loader=yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else None
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+        raise ConfigError(path, line, "", tr(f"YAML 写法有误：{problem}", f"bad YAML: {problem}")) from None
     lines: dict[KeyPath, int] = {}
     data = _build(path, root, (), lines, resolve) if root is not None else {}
     return Document(path, data, lines)
@@ -99,7 +111,7 @@ def _build(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int],
     text = node.value
     if text in ("", "null", "~") and getattr(node, "style", None) is None:
         return None
-    return _substitute(path, text, key, lines[key]) if resolve else text
+    return _substitute(path, text, key, lines[key]) if resolve else _VARIABLE.sub(r"${\1}", text)
 
 
 def _substitute(path: Path, text: str, key: KeyPath, line: int) -> str:

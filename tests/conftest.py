@@ -1,0 +1,45 @@
+"""Shared helpers: a chain folder to write into, and the key that makes tokens comparable."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from dagster_project.config import Chain, load_chain
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINLI_KEY", base64.b64encode(b"k" * 32).decode())
+    monkeypatch.setenv("WECOM_SECRET", "demo")
+    monkeypatch.delenv("LINLI_CHAIN", raising=False)
+
+
+@pytest.fixture
+def chain_dir(tmp_path: Path) -> Path:
+    """A fresh folder as `linli init` makes it."""
+    root = tmp_path / "chain"
+    shutil.copytree(str(files("dagster_project").joinpath("templates/chain")), root)
+    return root
+
+
+@pytest.fixture
+def chain(chain_dir: Path) -> Chain:
+    return load_chain(chain_dir)
+
+
+def drop(root: Path, connection: str, feed: str, night: str, name: str, content: bytes | str) -> Path:
+    """Puts a file into a landing folder."""
+    path = root / "landing" / connection / feed / night / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.fixture(name="drop")
+def _drop():  # type: ignore[no-untyped-def]
+    return drop
