@@ -16,7 +16,7 @@ from dagster_project.landing.feed import FeedLanding, land_table
 from dagster_project.landing.readers import TextTable
 from dagster_project.lang import tr
 from dagster_project.privacy import ChainKey
-from dagster_project.sources.errors import SourceUnavailable
+from dagster_project.sources.errors import SourceError
 
 # landed last: which staff members' pages were read to the end is what makes the night a snapshot
 _COMMIT_FEED = "snapshot_staff"
@@ -35,7 +35,7 @@ def land_pull(
         pull: returns the feeds' tables (string columns, contract names) and notes; not called when the night's
             snapshot is already complete in the lake.
 
-    An unreachable source is a note on every feed, not an error: the other sources go on.
+    A source that cannot be read (down, wrong secret) is a note on every feed, not an error: the others go on.
     """
     feeds = {feed.name: FeedLanding(connection.name, feed.name) for feed in feeds_of(connection.kind)}
     known = [read_manifest(path) for path in list_manifests(chain.paths.lake, connection.name, night=night)]
@@ -45,7 +45,7 @@ def land_pull(
         return feeds
     try:
         tables, notes = pull()
-    except SourceUnavailable as error:
+    except SourceError as error:
         for landing in feeds.values():
             landing.empty_nights.append(night)
             landing.notes.append(tr(f"来源不可用：{error}", f"source unavailable: {error}"))

@@ -1,7 +1,5 @@
 """The gate between lake and warehouse: Great Expectations suites over the batches that no run has let through yet."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import dagster as dg

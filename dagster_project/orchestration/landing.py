@@ -1,10 +1,10 @@
 """One lake asset per connection and feed, generated from chain.yml: adding a connection adds assets."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dagster_project.activation import pending_message_ids
@@ -16,7 +16,7 @@ from dagster_project.orchestration.context import OWNERS, ChainResource, daily, 
 from dagster_project.orchestration.progress import tell
 from dagster_project.privacy import chain_key
 from dagster_project.publish import last_published_as_of
-from dagster_project.sources.wecom import WecomClient, pull_night
+from dagster_project.sources import WecomClient, pull_night
 
 _PREVIEW_ROWS = 5
 
@@ -51,15 +51,9 @@ def _spec(chain: Chain, connection: Connection, feed: Feed) -> dg.AssetSpec:
         kinds={"parquet", connection.kind},
         partitions_def=daily(chain),
         freshness_policy=dg.FreshnessPolicy.cron(
-            deadline_cron="0 6 * * *", lower_bound_delta=_freshness_slack(), timezone=chain.timezone
+            deadline_cron="0 6 * * *", lower_bound_delta=timedelta(hours=4), timezone=chain.timezone
         ),
     )
-
-
-def _freshness_slack():  # type: ignore[no-untyped-def]
-    from datetime import timedelta
-
-    return timedelta(hours=4)
 
 
 def _check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
@@ -130,15 +124,15 @@ def _pull_asset(chain: Chain, connection: Connection) -> dg.AssetsDefinition:
     return pull
 
 
-def _pull(chain: Chain, connection: Connection, as_of):  # type: ignore[no-untyped-def]
+def _pull(chain: Chain, connection: Connection, as_of: date) -> tuple[dict[str, pa.Table], list[str]]:
     assert connection.base_url and connection.corp_id and connection.secret
-    with WecomClient(connection.base_url, connection.corp_id, connection.secret) as client:
-        return pull_night(
-            client,
-            timezone=chain.timezone,
-            pending_messages=pending_message_ids(chain, as_of),
-            connection=connection.name,
+    with WecomClient(
+        connection.base_url, connection.corp_id, connection.secret, connection=connection.name
+    ) as client:
+        night = pull_night(
+            client, timezone=chain.timezone, pending_messages=pending_message_ids(chain, as_of)
         )
+    return night, night.notes
 
 
 def _result(chain: Chain, key: dg.AssetKey, landing: FeedLanding) -> dg.MaterializeResult:

@@ -1,7 +1,5 @@
 """Publication and what is made from it: reports and segment files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import date
 from typing import Any

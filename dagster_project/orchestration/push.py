@@ -1,7 +1,5 @@
 """Reverse ETL as its own job: send what the night decided, then bring the outcomes back into the publication."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import dagster as dg

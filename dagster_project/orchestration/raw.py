@@ -1,7 +1,5 @@
 """The warehouse's inputs: raw views over the lake and the ops tables that models read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
