@@ -32,7 +32,7 @@ def _external_contact(contact: Contact) -> Answer:
 
 
 def _follow(ask: Ask, contact: Contact, follow: Follow) -> Answer:
-    written = ask.corp.remark(contact, follow)
+    written = ask.corp.remark(contact, follow, ask.now)
     return {
         "userid": follow.userid,
         **written,
@@ -78,7 +78,7 @@ def get_external(ask: Ask) -> Answer:
                         "tag_id": tag,
                         "type": 1,
                     }
-                    for tag in ask.corp.tag_ids(contact, follow, known)
+                    for tag in ask.corp.tag_ids(contact, follow, known, ask.now)
                 ]
             }
             for follow in page
@@ -124,7 +124,7 @@ def batch_get_by_user(ask: Ask) -> Answer:
             {
                 "external_contact": _external_contact(contact),
                 "follow_info": _follow(ask, contact, follow)
-                | {"tag_id": ask.corp.tag_ids(contact, follow, known)},
+                | {"tag_id": ask.corp.tag_ids(contact, follow, known, ask.now)},
             }
             for contact, follow in page
         ],
@@ -153,7 +153,7 @@ def remark(ask: Ask) -> Answer:
         fields.pop("remark_corp_name", None)  # only WeChat customers carry it
     if fields:
         edge = edge_name(follow.userid, contact.external_userid)
-        ask.corp.state.commit({"kind": "remark", "edge": edge, "fields": fields})
+        ask.corp.state.commit({"kind": "remark", "at": ask.now, "edge": edge, "fields": fields})
     return {}
 
 
@@ -256,10 +256,12 @@ def mark_tag(ask: Ask) -> Answer:
     known = ask.corp.tags(ask.now)
     if any(tag not in known for tag in [*add, *remove]):
         raise ApiError(40068, "invalid tagid")
-    held = set(ask.corp.tag_ids(contact, follow, known))
+    held = set(ask.corp.tag_ids(contact, follow, known, ask.now))
     add = [tag for tag in dict.fromkeys(add) if tag not in held]
     remove = [tag for tag in dict.fromkeys(remove) if tag in held]
     if add or remove:
         edge = edge_name(follow.userid, contact.external_userid)
-        ask.corp.state.commit({"kind": "edge_tags", "edge": edge, "add": add, "remove": remove})
+        ask.corp.state.commit(
+            {"kind": "edge_tags", "at": ask.now, "edge": edge, "add": add, "remove": remove}
+        )
     return {}

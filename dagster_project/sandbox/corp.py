@@ -63,23 +63,29 @@ class Corp:
     def tags(self, now: int) -> dict[str, tuple[Tag, TagGroup]]:
         return {tag.id: (tag, group) for group in self.tag_groups(now) for tag in group.tags}
 
-    def tag_ids(self, contact: Contact, follow: Follow, known: Mapping[str, object]) -> list[str]:
+    def tag_ids(self, contact: Contact, follow: Follow, known: Mapping[str, object], now: int) -> list[str]:
         """Tags on one relation: the world's, without those taken off, with those put on; only of the catalogue."""
-        change = self.state.edge_tags.get(edge_name(follow.userid, contact.external_userid))
-        ids = list(follow.tag_id)
-        if change:
-            ids = [tag for tag in ids if tag not in change["remove"]]
-            ids += [tag for tag in change["add"] if tag not in ids]
+        ids = dict.fromkeys(follow.tag_id)
+        for at, tag, on in self.state.edge_tags.get(edge_name(follow.userid, contact.external_userid), ()):
+            if at > now:
+                break
+            if on:
+                ids[tag] = None
+            else:
+                ids.pop(tag, None)
         return [tag for tag in ids if tag in known]
 
-    def remark(self, contact: Contact, follow: Follow) -> dict[str, Any]:
+    def remark(self, contact: Contact, follow: Follow, now: int) -> dict[str, Any]:
         """What the member wrote about the customer; remark_mobiles is the whole list."""
-        written = {
+        written: dict[str, Any] = {
             "remark": follow.remark,
             "description": follow.description,
             "remark_mobiles": list(follow.remark_mobiles),
         }
-        return written | self.state.remarks.get(edge_name(follow.userid, contact.external_userid), {})
+        for at, fields in self.state.remarks.get(edge_name(follow.userid, contact.external_userid), ()):
+            if at <= now:
+                written |= fields
+        return written
 
 
 @dataclass(frozen=True)

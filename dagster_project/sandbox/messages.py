@@ -136,7 +136,7 @@ def _customers(ask: Ask, sender: str) -> tuple[dict[str, list[str]], list[str]]:
     failed: list[str] = []
 
     def assign(contact: Contact, follow: Follow) -> None:
-        held = set(ask.corp.tag_ids(contact, follow, known))
+        held = set(ask.corp.tag_ids(contact, follow, known, ask.now))
         if all(held & group for group in wanted):
             targets.setdefault(follow.userid, []).append(contact.external_userid)
 

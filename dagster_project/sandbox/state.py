@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from dagster_project.lang import tr
 from dagster_project.sandbox.errors import SandboxError
 
-FORMAT = 1
+FORMAT = 2
 Change = dict[str, Any]
 
 
@@ -27,8 +27,9 @@ class State:
     """Mutable facts of one corp, kept in the folder of `path`. Not for two processes at once: the journal is locked.
 
     `tag_groups`: groups and tags made by calls, `{group_id: {group_name, create_time, order, tags: [...]}}` (a group
-    of the world appears here too when a tag was added to it). `edge_tags`: `{"userid|external": {"add", "remove"}}`
-    relative to the world. `remarks`: what `remark` overwrote. `messages`: bulk message tasks in order of creation.
+    of the world appears here too when a tag was added to it). `edge_tags`: `{"userid|external": [[at, tag, on]]}`,
+    changes relative to the world. `remarks`: `{"userid|external": [[at, fields]]}`. `messages`: bulk message tasks in
+    order of creation. Every change keeps its instant (Unix seconds), so that a clock set back hides it again.
     """
 
     def __init__(self, path: Path, corp_id: str) -> None:
@@ -36,8 +37,8 @@ class State:
         self.corp_id = corp_id
         self.seq = 0
         self.tag_groups: dict[str, dict[str, Any]] = {}
-        self.edge_tags: dict[str, dict[str, list[str]]] = {}
-        self.remarks: dict[str, dict[str, Any]] = {}
+        self.edge_tags: dict[str, list[tuple[int, str, bool]]] = {}
+        self.remarks: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.messages: dict[str, dict[str, Any]] = {}
         self.received: dict[
             str, list[tuple[str, str]]
@@ -132,15 +133,22 @@ class State:
                     "tags": [],
                 },
             )
-            group["tags"].extend(change["tags"])
+            _put_first(group, change["create_time"])
+            made = {tag["id"]: tag for tag in group["tags"]}
+            for tag in change["tags"]:
+                if tag["id"] in made:
+                    _put_first(made[tag["id"]], tag["create_time"])
+                else:
+                    group["tags"].append(tag)
         elif kind == "edge_tags":
-            edge = self.edge_tags.setdefault(change["edge"], {"add": [], "remove": []})
-            for tag in change["add"]:
-                _move(tag, edge["remove"], edge["add"])
-            for tag in change["remove"]:
-                _move(tag, edge["add"], edge["remove"])
+            changes = self.edge_tags.setdefault(change["edge"], [])
+            changes.extend((change["at"], tag, True) for tag in change["add"])
+            changes.extend((change["at"], tag, False) for tag in change["remove"])
+            changes.sort(key=lambda each: each[0])
         elif kind == "remark":
-            self.remarks.setdefault(change["edge"], {}).update(change["fields"])
+            writings = self.remarks.setdefault(change["edge"], [])
+            writings.append((change["at"], change["fields"]))
+            writings.sort(key=lambda each: each[0])
         elif kind == "message":
             self._add_message(change["message"])
         else:
@@ -176,8 +184,6 @@ class State:
         self._journal.close()
 
 
-def _move(tag: str, source: list[str], target: list[str]) -> None:
-    if tag in source:
-        source.remove(tag)
-    if tag not in target:
-        target.append(tag)
+def _put_first(record: dict[str, Any], create_time: int) -> None:
+    """A clock set back may make a tag again, earlier: it is the same tag, as old as its first making."""
+    record["create_time"] = min(record["create_time"], create_time)

@@ -220,9 +220,9 @@ def test_a_tag_hangs_on_the_relation_not_on_the_customer(call):
     assert tags_of(call, "ben", "wm0000") == []
     call.ok("mark_tag", **edge, add_tag=[one])  # set semantics: again changes nothing
     call.ok("mark_tag", **edge, add_tag=["et-active"], remove_tag=[one])
-    assert tags_of(call, "amy", "wm0000") == ["et-active", two]
+    assert tags_of(call, "amy", "wm0000") == [two, "et-active"]  # in order of marking
     shown = call.ok("get", external_userid="wm0000")["follow_user"][0]["tags"]
-    assert [(tag["group_name"], tag["tag_name"]) for tag in shown] == [("活跃度", "活跃"), ("流失", "L2")]
+    assert [(tag["group_name"], tag["tag_name"]) for tag in shown] == [("流失", "L2"), ("活跃度", "活跃")]
 
 
 @pytest.mark.parametrize(
@@ -262,6 +262,25 @@ def test_remark_overwrites(call):
     assert call.code("remark", **edge, remark="长" * 21) == 40058
     assert call.code("remark", **edge, description="长" * 151) == 40058
     assert call.code("remark", userid="ben", external_userid="wm0100", remark="x") == 84061
+
+
+def test_a_clock_set_back_hides_what_was_changed_later(call):
+    edge = {"userid": "amy", "external_userid": "wm0005"}
+    call.at(NOW + DAY)
+    tag = call.ok("add_corp_tag", group_name="流失", tag=[{"name": "L1"}])["tag_group"]["tag"][0]["id"]
+    call.ok("mark_tag", **edge, add_tag=[tag, "et-active"])
+    call.ok("remark", **edge, remark="后来的备注")
+    call.at(NOW)
+    assert tags_of(call, "amy", "wm0005") == []
+    assert call.ok("get", external_userid="wm0005")["follow_user"][0]["remark"] == ""
+    assert len(call.ok("get_corp_tag_list")["tag_group"]) == 1
+    # made again earlier, it is the same tag, once
+    again = call.ok("add_corp_tag", group_name="流失", tag=[{"name": "L1"}])["tag_group"]["tag"][0]["id"]
+    assert again == tag
+    call.at(NOW + 2 * DAY)
+    assert tags_of(call, "amy", "wm0005") == [tag, "et-active"]
+    made = call.ok("get_corp_tag_list")["tag_group"][1]
+    assert [(each["id"], each["create_time"]) for each in made["tag"]] == [(tag, NOW)]
 
 
 def test_a_post_api_does_not_take_get(call):
