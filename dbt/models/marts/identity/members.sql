@@ -31,15 +31,13 @@ sayings as (
         identifiers.member_id,
         identifiers.namespace,
         identifiers.identifier,
-        min(
-            case
-                when identifiers.namespace != 'phone' then 0
-                when statements.basis = 'verified_phone' then 1
-                when statements.kind = 'pos' and statements.feed = 'members' then 2
-                when statements.role = 'own' then 3
-                else 4
-            end
-        ) as trust,
+        case
+            when identifiers.namespace != 'phone' then 0
+            when statements.basis = 'verified_phone' then 1
+            when statements.kind = 'pos' and statements.feed = 'members' then 2
+            when statements.role = 'own' then 3
+            else 4
+        end as trust,
         max(coalesce(statements.first_seen_on, identifiers.first_seen_on)) as last_said_on,
         min(statements.masked) as masked
     from identifiers
@@ -50,7 +48,7 @@ sayings as (
             and identifiers.identifier = statements.identifier
             and statements.role in ('own', 'said')
     where identifiers.namespace in ('phone', 'unionid', 'external_userid')
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
 ),
 
 ranked_sayings as (
