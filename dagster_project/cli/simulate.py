@@ -1,0 +1,63 @@
+"""`linli simulate`: a simulated chain folder, with the truth about it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+from dagster_project.lang import tr
+
+
+@click.command("simulate")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="写到哪个文件夹")
+@click.option(
+    "--basis",
+    type=click.Choice(["real", "synthetic"]),
+    default="real",
+    show_default=True,
+    help="real 重放真实小票（Complete Journey），synthetic 生成任意规模的购物篮",
+)
+@click.option("--persons", type=click.IntRange(min=1), help="人数；real 不给则用全部 2,469 户，synthetic 默认 20000")
+@click.option("--stores", type=click.IntRange(1, 2000), default=6, show_default=True, help="门店数")
+@click.option("--days", type=click.IntRange(1, 3650), default=120, show_default=True, help="天数（real 最多 360）")
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="随机种子，相同则字节相同")
+@click.option("--end", type=click.DateTime(["%Y-%m-%d"]), default="2026-11-21", show_default=True, help="最后一个营业日")
+def simulate(
+    out: Path, basis: str, persons: int | None, stores: int, days: int, seed: int, end: datetime
+) -> None:
+    """写出一个模拟的连锁：配置、每晚的导出文件、企业微信世界，以及 truth/ 里的真相。
+
+    \b
+    例：linli simulate --out /tmp/chain --basis synthetic --persons 5000 --stores 4 --days 30
+        linli sandbox --chain /tmp/chain --at "2026-11-22 02:00"
+        linli run --chain /tmp/chain --from 2026-10-23 --to 2026-11-21
+    """
+    from dagster_project import simulator
+
+    if persons is None and basis == "synthetic":
+        persons = 20_000
+    last: date = end.date()
+    try:
+        summary = simulator.simulate(
+            out,
+            basis="real" if basis == "real" else "synthetic",
+            persons=persons,
+            stores=stores,
+            days=days,
+            seed=seed,
+            end=last,
+            progress=lambda text: click.echo(f"  {text}", err=True),
+        )
+    except (ValueError, FileExistsError, RuntimeError) as error:
+        click.secho(str(error), fg="red", err=True)
+        sys.exit(2)
+    click.echo(summary.describe())
+    click.echo(
+        tr(
+            f"已写到 {out}：landing/（每晚文件）、sandbox/（企业微信）、truth/（真相，只用于评分）",
+            f"Written to {out}: landing/ (nightly files), sandbox/ (WeCom), truth/ (for scoring only)",
+        )
+    )

@@ -1,0 +1,226 @@
+"""The till: tickets, lines, tenders and points of a stretch of nights."""
+
+from __future__ import annotations
+
+import duckdb
+
+from dagster_project.simulator.baskets import lines_of
+from dagster_project.simulator.files import Landing
+from dagster_project.simulator.settings import PAY_APPID, POS, World
+
+
+def open_points(con: duckdb.DuckDBPyConnection) -> None:
+    """Creates `ledger` (card, night, points) with every old card's opening balance."""
+    con.execute(
+        "create table ledger as select card_a as card, 0 as night, pick(pid, 'opening', 3000) as points "
+        "from person where has_card and not took_card and card_day < 0"
+    )
+
+
+def emit_counter(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, first: int, last: int) -> None:
+    """Writes the POS files of nights first…last. Leaves `counter_line` for the stock count."""
+    _tickets(con, world, first, last)
+    landing.emit(POS, "tickets", _ticket_rows(world), until=last, truth=True, order="updated_at nulls first")
+    landing.emit(POS, "ticket_lines", _line_rows(), until=last)
+    landing.emit(POS, "tenders", _tender_rows(world), until=last)
+    entries = _point_rows(world, first)
+    landing.emit(POS, "points", entries, until=last, truth=True)
+    con.execute(
+        f"insert into ledger select member_ref, night, if(kind = 'spend', -points, points) from ({entries}) "
+        f"where night < {world.days} and not opening"
+    )
+
+
+def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int) -> None:
+    """Creates `counter_line` and `ticket`: one row per sale with all that was decided about it."""
+    r = world.rates
+    con.execute(
+        f"create or replace table counter_basket as select * from basket "
+        f"where not grouped and night between {first} and least({last}, {world.days - 1})"
+    )
+    con.execute(f"create or replace table counter_line as {lines_of(world, 'select bid, src, pid, store, day, sec, lines, night from counter_basket')}")
+    con.execute(
+        f"""create or replace table ticket as
+        with total as (select bid, sum(gross_fen)::BIGINT as gross_fen, sum(disc_fen)::BIGINT as disc_fen
+            from counter_line group by bid),
+        base as (
+            select b.bid, b.src, b.pid, b.store, b.day, b.sec, b.night, b.coupon_code, t.gross_fen,
+                t.disc_fen + if(b.coupon_code is null, 0, least(800, (t.gross_fen - t.disc_fen) // 2)) as discount_fen,
+                t.gross_fen - discount_fen as net_fen, b.coupon_code is not null as with_coupon,
+                case when p.card_b is not null and b.day >= p.card_b_day then p.card_b
+                    when p.has_card and b.day >= p.card_day and b.day < coalesce(p.card_until, 100000) then p.card_a end as card,
+                p.person_id, p.shows, p.says, p.pay, p.phone_2, p.alipay_id, p.face,
+                phone_on(p.phone_a, p.phone_b, p.chg_day, b.day) as own_phone,
+                if(b.day >= p.wechat_day, p.openid_pay_new, p.openid_pay) as own_openid,
+                case when u(b.bid, 'partner pays') < {r.partner_pays} then x.partner_openid end as partner_openid,
+                1 + pick(b.store * 100000 + b.day * 3 + (b.sec > 50000)::INT, 'shift', 4) as cashier,
+                u(b.bid, 'card shown') as u_card, u(b.bid, 'said') as u_said, u(b.bid, 'noise') as u_noise,
+                u(b.bid, 'pay') as u_pay, u(b.bid, 'event') as u_event
+            from counter_basket b join total t using (bid) join person p using (pid) left join partner x using (pid)),
+        decided as (
+            select *, card is not null and u_card < shows as card_shown,
+                if(u_pay < 0.85, pay, (u_pay - 0.85) / 0.15) as pay_draw,
+                -- one draw decides all rare events of a ticket, so that they exclude each other
+                case when u_event < {r.ticket_void} then 'void'
+                    when u_event < {r.ticket_void + r.ticket_return} then 'return'
+                    when u_event < {r.ticket_void + r.ticket_return + r.corrected} then 'late card'
+                    when u_event < {r.ticket_void + r.ticket_return + r.corrected + r.voucher_ticket} then 'voucher'
+                    when u_event < {r.ticket_void + r.ticket_return + r.corrected + r.voucher_ticket + r.points_spent} then 'points'
+                    else '' end as happened
+            from base),
+        paid as (
+            select *, case when card_shown and u(bid, 'stored') < 0.03 then 'stored_value'
+                    when pay_draw < {r.pay_wechat} then 'wechat' when pay_draw < {r.pay_wechat + r.pay_alipay} then 'alipay'
+                    when pay_draw < {r.pay_wechat + r.pay_alipay + r.pay_card} then 'card' else 'cash' end as method,
+                case when happened = 'points' and card_shown
+                    then row_number() over (partition by card, happened order by day, bid) end as spend_turn
+            from decided)
+        select p.* exclude (spend_turn),
+            if(method = 'cash', -(net_fen % 10), 0) as rounding_fen,
+            case when (not card_shown and u_said < says) or (card_shown and u_said < 0.12) then
+                case when u_noise < {r.said_mistyped} then mistype(own_phone, bid)
+                    when u_noise < {r.said_mistyped + r.said_shop} then mobile(3950000000 + store)
+                    when u_noise < {r.said_mistyped + r.said_shop + r.said_placeholder} then placeholder(bid)
+                    when u_noise < {r.said_mistyped + r.said_shop + r.said_placeholder + r.said_masked} then masked(own_phone)
+                    -- one cashier of every third shop types the own number: the rate is met on average
+                    when cashier = 1 and store % 3 = 0 and u_noise > 1 - {r.said_cashier} * 12 then mobile(3900000000 + store * 10 + 1)
+                    when phone_2 is not null and u_noise < 0.4 then phone_2
+                    else own_phone end end as said_phone,
+            -- 1 point is 1 fen; only what the card had before these nights can be spent, once
+            case when spend_turn = 1 then greatest(0, least(coalesce(b.points, 0), net_fen // 2) // 100 * 100) else 0 end as spent_points,
+            case when happened = 'voucher' then least(500, net_fen // 2) else 0 end as voucher_fen
+        from paid p left join (select card, sum(points)::BIGINT as points from ledger where night < {first} or {first} = 0 group by card) b
+            using (card)
+        order by bid"""
+    )
+
+
+def _ticket_rows(world: World) -> str:
+    r = world.rates
+    payment = f"""
+        case when method = 'wechat' and u(bid, 'openid seen') < 0.95 then coalesce(partner_openid, own_openid) end as pay_openid,
+        case when pay_openid is not null then '{PAY_APPID}' end as pay_appid,
+        case when method = 'alipay' and u(bid, 'openid seen') < 0.95 then alipay_id end as alipay_user_id,
+        case when u(bid, 'face') < {r.face_ticket} then face end as face_token"""
+    shop = f"store_code_of(store) as store_code, store_code_of(store) || 'E' || lpad(cashier::VARCHAR, 2, '0') as cashier_id, person_id"
+    earned = "case when card_shown then (net_fen // 100)::VARCHAR end"
+    return f"""
+        select night, {shop}, ticket_id(day, bid) as ticket_id, 'sale' as kind, moment(day, sec) as sold_at,
+            null::VARCHAR as origin_ticket_id, yuan(gross_fen) as gross, yuan(discount_fen) as discount,
+            yuan(rounding_fen) as rounding, yuan(net_fen) as net,
+            if(card_shown and happened <> 'late card', card, null) as member_ref, said_phone as phone, {payment},
+            case when happened <> 'late card' then {earned} end as points_earned,
+            nullif(spent_points, 0)::VARCHAR as points_spent, null::VARCHAR as external_order_no,
+            null::TIMESTAMP_S as updated_at, true as first
+        from ticket
+        union all by name
+        -- the shop adds the forgotten card and sends the ticket again
+        select (night + 1 + pick(bid, 'fixed after', 3))::INT as night, {shop}, ticket_id(day, bid) as ticket_id, 'sale' as kind,
+            moment(day, sec) as sold_at, yuan(gross_fen) as gross, yuan(discount_fen) as discount,
+            yuan(rounding_fen) as rounding, yuan(net_fen) as net, card as member_ref, said_phone as phone, {payment},
+            {earned} as points_earned, moment(night + 1, 32400 + pick(bid, 'fixed at', 30000)) as updated_at, false as first
+        from ticket where happened = 'late card' and card_shown
+        union all by name
+        select night, {shop}, ticket_id(day, bid) || 'V' as ticket_id, 'void' as kind, moment(day, sec + 180) as sold_at,
+            ticket_id(day, bid) as origin_ticket_id, yuan(gross_fen) as gross, yuan(discount_fen) as discount,
+            yuan(rounding_fen) as rounding, yuan(net_fen) as net, if(card_shown, card, null) as member_ref, true as first
+        from ticket where happened = 'void'
+        union all by name
+        select r.night, {shop}, ticket_id(day, bid) || 'R' as ticket_id, 'return' as kind,
+            moment(back_day, 36000 + pick(bid, 'back at', 30000)) as sold_at,
+            if(u(bid, 'unlinked') < {r.return_unlinked}, null, ticket_id(day, bid)) as origin_ticket_id,
+            yuan(back_fen) as gross, yuan(0) as discount, yuan(0) as rounding, yuan(back_fen) as net,
+            if(card_shown and u(bid, 'card again') < 0.7, card, null) as member_ref, true as first
+        from ({_returned()}) r
+        union all by name
+        select night, {shop}, ticket_id(day, bid) || 'Z' as ticket_id, 'recharge' as kind, moment(day, sec - 90) as sold_at,
+            yuan(recharge_fen) as gross, yuan(0) as discount, yuan(0) as rounding, yuan(recharge_fen) as net, card as member_ref,
+            true as first
+        from ({_recharged(world)})"""
+
+
+def _returned() -> str:
+    """Tickets brought back, wholly or in their first line, up to eleven days later."""
+    return """
+        select t.* exclude (night), back_day, greatest(t.night, back_day)::INT as night, whole,
+            if(whole, net_fen, least(net_fen, l.gross_fen - l.disc_fen)) as back_fen
+        from (select *, (day + floor(12 * pow(u(bid, 'back'), 2)))::INT as back_day,
+                not with_coupon and u(bid, 'whole') < 0.35 as whole from ticket where happened = 'return') t
+        join counter_line l on l.bid = t.bid and l.line_no = 1
+        where l.gross_fen > l.disc_fen"""
+
+
+def _recharged(world: World) -> str:
+    return (
+        "select *, [10000, 20000, 30000, 50000][1 + pick(bid, 'recharge', 4)::INT] as recharge_fen from ticket "
+        f"where card_shown and u(bid, 'recharges') < {world.rates.recharge}"
+    )
+
+
+def _line_rows() -> str:
+    goods = "s.sku, s.item_name, s.category, s.category_l1"
+    return f"""
+        select l.night, store_code_of(l.store) as store_code, ticket_id(l.day, l.bid) as ticket_id, l.line_no, {goods}, l.qty,
+            yuan(l.price_fen) as price, yuan(l.gross_fen - l.disc_fen) as amount, yuan(l.disc_fen) as discount,
+            if(l.gift, 'Y', 'N') as is_gift
+        from counter_line l join sku s using (sku_no)
+        union all by name
+        select r.night, store_code_of(r.store) as store_code, ticket_id(r.day, r.bid) || 'R' as ticket_id, l.line_no, {goods}, l.qty,
+            yuan(l.price_fen) as price, yuan(if(r.whole, l.gross_fen - l.disc_fen, r.back_fen)) as amount,
+            yuan(l.disc_fen) as discount, if(l.gift, 'Y', 'N') as is_gift
+        from ({_returned()}) r join counter_line l on l.bid = r.bid and (r.whole or l.line_no = 1) join sku s using (sku_no)"""
+
+
+def _tender_rows(world: World) -> str:
+    shop = "store_code_of(store) as store_code"
+    return f"""
+        with main as (select *, net_fen + rounding_fen - spent_points - voucher_fen as pay_fen,
+            if(method = 'cash' and u(bid, 'note') < 0.55, ceil(pay_fen / 1000)::BIGINT * 1000, pay_fen) as given_fen from ticket)
+        select night, {shop}, ticket_id(day, bid) as ticket_id, '1' as tender_no, method, yuan(given_fen) as amount,
+            yuan(given_fen - pay_fen) as change from main
+        union all by name
+        select night, {shop}, ticket_id(day, bid) as ticket_id, '2' as tender_no, 'points' as method, yuan(spent_points) as amount,
+            yuan(0) as change from ticket where spent_points > 0
+        union all by name
+        select night, {shop}, ticket_id(day, bid) as ticket_id, '2' as tender_no, 'coupon' as method, yuan(voucher_fen) as amount,
+            yuan(0) as change from ticket where voucher_fen > 0
+        union all by name
+        select night, {shop}, ticket_id(day, bid) || 'V' as ticket_id, '1' as tender_no, method,
+            yuan(net_fen + rounding_fen) as amount, yuan(0) as change from ticket where happened = 'void'
+        union all by name
+        select night, {shop}, ticket_id(day, bid) || 'R' as ticket_id, '1' as tender_no, method, yuan(back_fen) as amount,
+            yuan(0) as change from ({_returned()})
+        union all by name
+        select night, {shop}, ticket_id(day, bid) || 'Z' as ticket_id, '1' as tender_no,
+            if(method = 'stored_value', 'cash', method) as method, yuan(recharge_fen) as amount, yuan(0) as change
+        from ({_recharged(world)})"""
+
+
+def _point_rows(world: World, first: int) -> str:
+    """Ledger entries: magnitudes are positive, `kind` gives the direction; only `adjust` carries a sign."""
+    opening = ""
+    if first == 0:
+        opening = """
+        union all by name
+        select 0 as night, 'PO' || l.card as entry_id, l.card as member_ref, moment(0, 14500) as occurred_at,
+            'adjust' as kind, l.points, 'opening' as ref_id, p.person_id, true as opening
+        from ledger l join person p on p.card_a = l.card and not p.took_card where l.night = 0 and l.points > 0"""
+    return f"""
+        select night, 'PT' || ticket_id(day, bid) as entry_id, card as member_ref, null::VARCHAR as phone,
+            moment(day, sec) as occurred_at, 'earn' as kind, (net_fen // 100) as points, ticket_id(day, bid) as ref_id, person_id,
+            false as opening
+        from (select * replace (if(happened = 'late card', night + 1 + pick(bid, 'fixed after', 3), night)::INT as night) from ticket)
+        where card_shown and net_fen >= 100 and u(bid, 'unposted') >= {world.rates.points_unposted}
+        union all by name
+        select night, 'PS' || ticket_id(day, bid) as entry_id, card as member_ref, moment(day, sec) as occurred_at,
+            'spend' as kind, spent_points as points, ticket_id(day, bid) as ref_id, person_id, false as opening
+        from ticket where spent_points > 0
+        union all by name
+        select night, 'PV' || ticket_id(day, bid) as entry_id, card as member_ref, moment(day, sec + 180) as occurred_at,
+            'adjust' as kind, -(net_fen // 100) as points, ticket_id(day, bid) || 'V' as ref_id, person_id, false as opening
+        from ticket where happened = 'void' and card_shown and net_fen >= 100
+        union all by name
+        select night, 'PR' || ticket_id(day, bid) as entry_id, card as member_ref, moment(back_day, 70000) as occurred_at,
+            'adjust' as kind, -(back_fen // 100) as points, ticket_id(day, bid) || 'R' as ref_id, person_id, false as opening
+        from ({_returned()}) where card_shown and back_fen >= 100
+        {opening}"""

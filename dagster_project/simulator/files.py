@@ -1,0 +1,219 @@
+"""Writes landing files: one per connection, feed and night, in the mix of formats a real chain sends."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import duckdb
+
+from dagster_project.contracts.feeds import feed as contract_feed
+from dagster_project.simulator.settings import GROUP, POS, World
+
+_KINDS = {POS: "pos", GROUP: "groupbuy"}
+# What each system exports. Bulk feeds stay plain CSV: it is the fastest to write and the most common.
+FORMATS = {
+    (POS, "tickets"): "csv",
+    (POS, "ticket_lines"): "csv",
+    (POS, "tenders"): "csv",
+    (POS, "members"): "gb18030",
+    (POS, "products"): "xlsx",
+    (POS, "stock"): "csv.gz",
+    (POS, "staff"): "xlsx",
+    (POS, "points"): "csv-bom",
+    (POS, "coupon_events"): "csv",
+    (GROUP, "orders"): "csv-bom",
+    (GROUP, "order_lines"): "csv",
+    (GROUP, "refunds"): "csv-bom",
+    (GROUP, "complaints"): "gb18030",
+    (GROUP, "users"): "parquet",
+    (GROUP, "shares"): "jsonl",
+    (GROUP, "leaders"): "xlsx",
+    (GROUP, "activities"): "jsonl",
+    (GROUP, "coupon_events"): "parquet",
+}
+_SUFFIX = {"csv-bom": "csv", "gb18030": "csv"}
+
+
+class Landing:
+    """The landing folder under construction; counts rows and remembers who each record is about."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, world: World, root: Path) -> None:
+        self.con, self.world, self.root = con, world, root
+        self.rows: dict[tuple[str, str], int] = {}
+        self._truth_parts: list[Path] = []
+        self._waiting: set[tuple[str, str]] = set()
+        (root / "truth").mkdir(parents=True, exist_ok=True)
+
+    def emit(
+        self, connection: str, feed: str, sql: str, *, until: int | None = None, truth: bool = False, order: str = ""
+    ) -> None:
+        """Writes the rows of `sql`, one file per night; rows of nights after `until` wait for a later call.
+
+        Args:
+            connection, feed: where they go; the contract's columns are taken by name, absent ones stay out.
+            sql: rows with `night` (day number), contract columns and, for `truth`, `person_id` and optionally
+                `first` (false for a later version of a record told before).
+            until: last night to write now; every night up to it is complete. None: the last night of all.
+            order: extra sort terms after night and key, when versions of one key share a night.
+        """
+        spec = contract_feed(_KINDS[connection], feed)
+        waiting = f"waiting_{connection}_{feed}"
+        if (connection, feed) in self._waiting:
+            sql = f"select * from ({sql}) union all by name select * from {waiting}"
+        self.con.execute(f"create or replace table emitted as {sql}")
+        last = self.world.days - 1 if until is None else until
+        if last < self.world.days - 1:
+            self.con.execute(f"create or replace table {waiting} as select * from emitted where night > {last}")
+            self._waiting.add((connection, feed))
+        have = {row[0] for row in self.con.execute("describe emitted").fetchall()}
+        columns = [column.name for column in spec.columns if column.name in have]
+        missing = [column.name for column in spec.columns if column.must and column.name not in have]
+        if missing:
+            raise AssertionError(f"{connection}.{feed} lacks {missing}")
+        key = ", ".join(spec.key)
+        self.con.execute(
+            f"create or replace table sorted as select * from emitted where night between 0 and {last} "
+            f"order by night, {key}{', ' + order if order else ''}"
+        )
+        nights = self.con.execute("select night, count(*) from sorted group by night order by night").fetchall()
+        self.rows[connection, feed] = self.rows.get((connection, feed), 0) + sum(count for _, count in nights)
+        form = FORMATS[connection, feed]
+        picked = ", ".join(columns)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda night: self._write(connection, feed, form, picked, night), [n for n, _ in nights]))
+        if truth:
+            self._note_truth(connection, feed, spec.key, "first" in have)
+
+    def _write(self, connection: str, feed: str, form: str, columns: str, night: int) -> None:
+        day = self.world.night(night)
+        folder = self.root / "landing" / connection / feed / day.isoformat()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{feed}_{day:%Y%m%d}.{_SUFFIX.get(form, form)}"
+        number = 1
+        while path.exists():
+            number += 1
+            path = folder / f"{feed}_{day:%Y%m%d}_{number}.{_SUFFIX.get(form, form)}"
+        query = f"select {columns} from sorted where night = {night}"
+        with self.con.cursor() as cursor:
+            _WRITERS[form](cursor, query, path)
+        if self._chance(connection, feed, night) < self.world.rates.file_repeated and night + 1 < self.world.days:
+            again = self.root / "landing" / connection / feed / self.world.night(night + 1).isoformat()
+            again.mkdir(parents=True, exist_ok=True)
+            (again / f"resent_{path.name}").write_bytes(path.read_bytes())
+
+    def _chance(self, connection: str, feed: str, night: int) -> float:
+        return zlib.crc32(f"{connection}|{feed}|{night}|{self.world.seed}".encode()) / 2**32
+
+    def _note_truth(self, connection: str, feed: str, key: tuple[str, ...], versions: bool) -> None:
+        part = self.root / "truth" / f".part{len(self._truth_parts):05d}"
+        record_id = " || '|' || ".join(key)
+        self.con.execute(
+            f"copy (select '{connection}', '{feed}', {record_id}, person_id from sorted "
+            f"{'where first' if versions else ''} order by night, {', '.join(key)}) to '{part}' (format csv, header false)"
+        )
+        self._truth_parts.append(part)
+
+    def note_records(self, connection: str, feed: str, sql: str) -> None:
+        """Truth of records that reach us by API: `sql` gives record_id, person_id."""
+        part = self.root / "truth" / f".part{len(self._truth_parts):05d}"
+        self.con.execute(
+            f"copy (select '{connection}', '{feed}', record_id, person_id from ({sql}) order by record_id) "
+            f"to '{part}' (format csv, header false)"
+        )
+        self._truth_parts.append(part)
+
+    def close_truth(self) -> None:
+        """Joins the parts into truth/records.csv."""
+        with (self.root / "truth" / "records.csv").open("wb") as out:
+            out.write(b"connection,feed,record_id,person_id\n")
+            for part in self._truth_parts:
+                out.write(part.read_bytes())
+                part.unlink()
+
+
+def _csv(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    cursor.execute(f"copy ({query}) to '{path}' (format csv, header true)")
+
+
+def _csv_bom(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    _csv(cursor, query, path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+
+def _gb18030(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    _csv(cursor, query, path)
+    path.write_bytes(path.read_text("utf-8").encode("gb18030"))
+
+
+def _csv_gz(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    cursor.execute(f"copy ({query}) to '{path}' (format csv, header true, compression gzip)")
+
+
+def _jsonl(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    cursor.execute(f"copy (select columns(*)::VARCHAR from ({query})) to '{path}' (format json)")
+
+
+def _parquet(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    cursor.execute(f"copy (select columns(*)::VARCHAR from ({query})) to '{path}' (format parquet, compression zstd)")
+
+
+def _xlsx(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    result = cursor.execute(f"select columns(*)::VARCHAR from ({query})")
+    write_workbook(path, [[column[0] for column in result.description], *result.fetchall()])
+
+
+_WRITERS: dict[str, Callable[[duckdb.DuckDBPyConnection, str, Path], None]] = {
+    "csv": _csv,
+    "csv-bom": _csv_bom,
+    "gb18030": _gb18030,
+    "csv.gz": _csv_gz,
+    "jsonl": _jsonl,
+    "parquet": _parquet,
+    "xlsx": _xlsx,
+}
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_SHEET = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+_PARTS = {
+    "[Content_Types].xml": '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/><Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/></Types>',
+    "_rels/.rels": '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+    "xl/workbook.xml": '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets><sheet name="Sheet1" sheetId="1" r:id="rId1"/></sheets></workbook>',
+    "xl/_rels/workbook.xml.rels": '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+}
+
+
+def write_workbook(path: Path, rows: list[list[str | None] | tuple[str | None, ...]]) -> None:
+    """A one-sheet XLSX of text cells. Fixed dates inside the archive keep the bytes the same every time."""
+    sheet = io.StringIO()
+    sheet.write(_SHEET)
+    for number, row in enumerate(rows, 1):
+        sheet.write(f'<row r="{number}">')
+        for index, value in enumerate(row):
+            if value is not None and value != "":
+                text = escape(_UNPRINTABLE.sub("", value))
+                sheet.write(
+                    f'<c r="{_column_letters(index)}{number}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
+                )
+        sheet.write("</row>")
+    sheet.write("</sheetData></worksheet>")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in {**_PARTS, "xl/worksheets/sheet1.xml": sheet.getvalue()}.items():
+            info = zipfile.ZipInfo(name, date_time=(2026, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, text)
+
+
+def _column_letters(index: int) -> str:
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters

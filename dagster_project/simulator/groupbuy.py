@@ -1,0 +1,203 @@
+"""Group buying: orders, their lines, refunds and complaints of a stretch of nights."""
+
+from __future__ import annotations
+
+import duckdb
+
+from dagster_project.simulator.baskets import lines_of
+from dagster_project.simulator.catalogue import words
+from dagster_project.simulator.files import Landing
+from dagster_project.simulator.people import LEADERS_PER_STORE
+from dagster_project.simulator.settings import GROUP, H5_APPID, MINI_APPID, World
+
+
+def prepare_group(con: duckdb.DuckDBPyConnection) -> None:
+    """Creates `sharer` (numbered per shop), `invited` (who brought whom) and `group_points`."""
+    con.execute(
+        "create table sharer as select store, pid, openid, own_invite, "
+        "row_number() over (partition by store order by pid) - 1 as turn, count(*) over (partition by store) as sharers "
+        "from person where sharer"
+    )
+    con.execute(
+        """create table invited as
+        select p.pid, s.pid as by_pid, s.own_invite as code
+        from person p join sharer s on s.store = p.store and s.turn = pick(p.pid, 'invited by', s.sharers)
+        where p.group_user and p.reg_day > 0 and u(p.pid, 'invited') < 0.5 and s.pid <> p.pid"""
+    )
+    con.execute("create table group_points (pid BIGINT, night INT, points BIGINT)")
+
+
+def emit_group(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, first: int, last: int) -> None:
+    """Writes the group-buy files of nights first…last. Leaves `group_line` for the stock count."""
+    _orders(con, world, first, last)
+    landing.emit(GROUP, "orders", _order_rows(), until=last, truth=True, order="updated_at")
+    landing.emit(GROUP, "order_lines", _line_rows(), until=last, order="refunded")
+    landing.emit(GROUP, "refunds", _refund_rows(), until=last, order="finished_at nulls first")
+    landing.emit(GROUP, "complaints", _complaint_rows(world), until=last, truth=True, order="status")
+    con.execute(
+        "insert into group_points select pid, night, earned - spent_points from ordered where life = 'normal' and not test"
+    )
+
+
+def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int) -> None:
+    """Creates `group_line` and `ordered`: one row per order with its whole life decided."""
+    r = world.rates
+    con.execute(
+        f"create or replace table group_basket as select * from basket "
+        f"where grouped and night between {first} and least({last}, {world.days - 1})"
+    )
+    con.execute(
+        f"create or replace table group_line as {lines_of(world, 'select bid, src, pid, store, day, sec, lines, night from group_basket')}"
+    )
+    con.execute(
+        f"""create or replace table ordered as
+        with total as (select bid, sum(gross_fen - disc_fen)::BIGINT as goods_fen,
+                any_value(gross_fen - disc_fen) filter (where line_no = 1) as first_fen
+            from group_line group by bid),
+        saved as (select pid, sum(points)::BIGINT as points from group_points where night < {first} group by pid),
+        base as (
+            select b.bid, b.pid, b.store, b.day, b.sec, b.night, t.goods_fen, t.first_fen, c.code as coupon_code,
+                p.person_id, p.name, p.community, p.verified, p.unionid_shown,
+                profile_phone(p.pid, p.phone_a, p.phone_b, p.phone_2, p.chg_day, p.told_day, p.reg_day, b.day) as own_phone,
+                p.h5_user and u(b.bid, 'h5') < 0.35 as by_h5, p.openid_h5,
+                if(b.day >= p.wechat_day, p.openid_new, p.openid) as own_openid,
+                if(b.day >= p.wechat_day, p.unionid_new, p.unionid) as own_unionid,
+                x.partner_phone, x.partner_name, i.code as invited_code, l.leader_id, s.openid as from_openid,
+                u(b.bid, 'test') < {r.test_order} as test, u(b.bid, 'life') as u_life, u(b.bid, 'phone') as u_phone,
+                u(b.bid, 'receiver') as u_receiver, u(b.bid, 'help') as u_help, u(b.bid, 'refund') as u_refund,
+                coalesce(saved.points, 0) as points,
+                row_number() over (partition by b.pid order by b.day, b.bid) as turn
+            from group_basket b join total t using (bid) join person p using (pid)
+            left join order_coupon c using (bid) left join partner x using (pid) left join invited i using (pid)
+            left join saved using (pid)
+            left join leader l on l.store = b.store and l.place = pick(b.pid, 'leader', {LEADERS_PER_STORE + 1})
+            left join sharer s on s.store = b.store and u(b.bid, 'shared') < 0.2 and s.pid <> b.pid
+                and s.turn = pick(b.bid, 'shared by', s.sharers)),
+        priced as (
+            select *, if(coupon_code is null, 0, least(500, goods_fen // 2)) as coupon_fen,
+                if(u(bid, 'freight') < 0.05, 300, 0) as freight_fen,
+                if(turn = 1 and u(bid, 'points') < {r.points_spent}, least(points, goods_fen // 2) // 100 * 100, 0)::BIGINT as spent_points,
+                goods_fen + freight_fen - coupon_fen - spent_points as amount_fen,
+                case when test then 'normal' when u_life < {r.order_unpaid} then 'unpaid'
+                    when u_life < {r.order_unpaid + r.order_closed} then 'closed' else 'normal' end as life
+            from base)
+        select * exclude (own_openid, own_unionid, by_h5, openid_h5, partner_phone, partner_name, person_id, own_phone),
+            if(test, 'T' || store_code_of(store), person_id) as person_id,
+            if(by_h5 and not test, '{H5_APPID}', '{MINI_APPID}') as appid,
+            if(test, wx('oM3kX5', -1 - store, 'test'), if(by_h5, openid_h5, own_openid)) as openid,
+            case when not test and unionid_shown and u(bid, 'unionid') < 0.96 then own_unionid end as unionid,
+            case when by_h5 and not test then 'h5' when u(bid, 'entry') < 0.78 then 'group' else 'miniapp' end as channel,
+            case when test then mobile(3900000000 + store * 10)
+                when u_phone < {r.order_phone_verified} and verified then own_phone
+                when u_phone < {r.order_phone_verified + r.order_phone_unverified} and u(bid, 'typed') < 0.9 then own_phone
+                when u_phone < {r.order_phone_verified + r.order_phone_unverified} then mistype(own_phone, bid)
+                when u_phone < {r.order_phone_verified + r.order_phone_unverified + r.order_phone_masked} then masked(own_phone)
+                end as buyer_phone,
+            case when buyer_phone is null then null
+                when test or verified and (u_phone < {r.order_phone_verified}
+                    or u_phone >= {r.order_phone_verified + r.order_phone_unverified}) then 'Y' else 'N' end as phone_verified,
+            case when test then mobile(3900000000 + store * 10) when u_receiver < {r.receiver_other}
+                    then if(u(bid, 'for whom') < 0.5, coalesce(partner_phone, mobile(pid * 4 + 3)), mobile(pid * 4 + 3))
+                when u_receiver < {r.receiver_other + r.receiver_masked} then masked(own_phone) else own_phone end as receiver_phone,
+            case when test then '测试订单' when u_receiver < {r.receiver_other}
+                    then if(u(bid, 'for whom') < 0.5, coalesce(partner_name, left(name, 1) || '阿姨'), left(name, 1) || '阿姨')
+                else name end as receiver_name,
+            if(life = 'normal' and not test, amount_fen // 100, 0) as earned,
+            case when life = 'normal' and not test and u_refund < {r.order_refund} then 'refund' end as after_sale,
+            coupon_code is null and spent_points = 0 and freight_fen = 0 and u(bid, 'refund all') < 0.3 as whole,
+            if(whole, amount_fen, least(first_fen, amount_fen)) as refund_fen,
+            (day + 1 + pick(bid, 'applied', 2))::INT as applied_day,
+            (applied_day + if(u(bid, 'slow') < 0.15, 8 + pick(bid, 'days', 14), 1 + pick(bid, 'days', 3)))::INT as decided_day,
+            case when u(bid, 'decided') < 0.85 then 'done' when u(bid, 'decided') < 0.93 then 'refused' else 'withdrawn' end as decided,
+            case when u_help < {r.help_sell_outside} then 'supplier' when u_help < {r.help_sell_outside + r.help_sell_ours}
+                and leader_id is not null then 'shared supplier' else 'direct' end as selling
+        from priced order by bid"""
+    )
+
+
+def _order_rows() -> str:
+    leader = "case when selling = 'supplier' then 'X' || lpad((pid % 97)::VARCHAR, 4, '0') else leader_id end"
+    common = f"""
+        order_id(day, bid) as order_id, person_id, 'A' || strftime(on_day(day), '%y%m%d') || coalesce(leader_id, store_code_of(store))
+            as activity_id, store_code_of(store) as store_code, community || '自提点' as pickup_site, {leader} as leader_id,
+        channel, openid, appid, unionid, buyer_phone, phone_verified, receiver_phone, receiver_name, moment(day, sec) as created_at,
+        yuan(amount_fen) as order_amount, yuan(freight_fen) as freight, if(u(bid, 'invite used') < 0.7, invited_code, null) as invite_code,
+        from_openid as sharer_openid, coupon_code, nullif(spent_points, 0)::VARCHAR as points_spent,
+        if(selling = 'direct', 'direct', 'supplier') as seller_role"""
+    paid = "case when life <> 'unpaid' then moment(day, sec + 15 + pick(bid, 'paid', 240)) end as paid_at"
+    earned = "nullif(earned, 0)::VARCHAR as points_earned"
+    return f"""
+        select night, {common}, {paid}, {earned}, if(life = 'unpaid', 'unpaid', 'paid') as status, yuan(0) as refund_amount,
+            coalesce(paid_at, created_at) as updated_at, true as first from ordered
+        union all by name
+        -- pick-up on the next day, or the end of an order that was not paid or was cancelled
+        select (night + 1)::INT as night, {common}, {paid}, {earned},
+            if(life = 'normal', if(u(bid, 'not fetched') < 0.04, 'shipped', 'completed'), 'closed') as status,
+            if(life = 'closed', yuan(amount_fen), yuan(0)) as refund_amount,
+            moment(day + 1, 61200 + pick(bid, 'fetched', 14400)) as updated_at, false as first from ordered
+        union all by name
+        select greatest(night + 1, decided_day)::INT as night, {common}, {paid}, {earned}, 'completed' as status,
+            yuan(refund_fen) as refund_amount, moment(decided_day, 82000) as updated_at, false as first
+        from ordered where after_sale = 'refund' and decided = 'done'
+        union all by name
+        -- the same goods in the order book of the leader who helped to sell them
+        select o.* replace (o.order_id || 'H' as order_id, 'helper' as seller_role, null as coupon_code) from (
+            select night, {common}, {paid}, {earned}, if(life = 'unpaid', 'unpaid', 'paid') as status,
+                yuan(0) as refund_amount, coalesce(paid_at, created_at) as updated_at, true as first
+            from ordered where selling = 'shared supplier') o"""
+
+
+def _line_rows() -> str:
+    goods = (
+        "l.line_no, s.sku, s.item_name, s.category, l.qty, yuan(l.gross_fen - l.disc_fen) as amount, order_id(l.day, l.bid) as order_id"
+    )
+    return f"""
+        select l.night, {goods}, yuan(0) as refunded from group_line l join sku s using (sku_no)
+        union all by name
+        select greatest(o.night + 1, o.decided_day)::INT as night, {goods},
+            yuan(if(o.whole, l.gross_fen - l.disc_fen, o.refund_fen)) as refunded
+        from ordered o join group_line l on l.bid = o.bid and (o.whole or l.line_no = 1) join sku s using (sku_no)
+        where o.after_sale = 'refund' and o.decided = 'done'"""
+
+
+def _refund_rows() -> str:
+    reasons = words()["refund_reasons"]
+    literal = "[" + ", ".join(f"'{reason}'" for reason in reasons) + "]"
+    common = f"""
+        'RF' || strftime(on_day(applied_day), '%y%m%d') || lpad(bid::VARCHAR, 9, '0') as refund_id, order_id(day, bid) as order_id,
+        if(whole, null, '1') as line_no, yuan(refund_fen) as amount, if(u(bid, 'returned') < 0.2, 'return', 'refund_only') as kind,
+        {literal}[1 + pick(bid, 'reason', {len(reasons)})::INT] as reason,
+        moment(applied_day, 30000 + pick(bid, 'applied at', 45000)) as applied_at"""
+    return f"""
+        select greatest(night, applied_day)::INT as night, {common}, 'applied' as status, null::TIMESTAMP_S as finished_at
+        from ordered where after_sale = 'refund' and refund_fen > 0
+        union all by name
+        select greatest(night + 1, decided_day)::INT as night, {common}, decided as status, moment(decided_day, 81000) as finished_at
+        from ordered where after_sale = 'refund' and refund_fen > 0"""
+
+
+def _complaint_rows(world: World) -> str:
+    kinds = words()["complaint_kinds"]
+    literal = "[" + ", ".join(f"'{kind}'" for kind in kinds) + "]"
+    r = world.rates
+    return f"""
+        with told as (
+            select 'CP' || lpad(bid::VARCHAR, 9, '0') as complaint_id, order_id(day, bid) as order_id, null::VARCHAR as ticket_id,
+                store_code_of(store) as store_code, openid, appid, if(u(bid, 'complaint phone') < 0.4, buyer_phone, null) as phone,
+                person_id, bid, day, night
+            from ordered where life = 'normal' and not test and u(bid, 'complains') < {r.complaint}
+            union all
+            select 'CP' || lpad(bid::VARCHAR, 9, '0'), null, ticket_id(day, bid), store_code_of(store), null, null, own_phone,
+                person_id, bid, day, night
+            from ticket where happened = '' and u(bid, 'complains') < {r.complaint / 8}),
+        dated as (
+            select *, {literal}[1 + pick(bid, 'complaint', {len(kinds)})::INT] as kind,
+                greatest(night, day + pick(bid, 'complaint day', 3))::INT as open_day,
+                (open_day + 1 + pick(bid, 'settled', 5))::INT as settled_day,
+                moment(open_day, 75000 + pick(bid, 'complaint at', 8000)) as opened_at
+            from told)
+        select open_day as night, * exclude (night), 'open' as status, true as first from dated
+        union all by name
+        select settled_day as night, * exclude (night),
+            if(u(bid, 'complaint end') < {r.complaint_withdrawn}, 'withdrawn', 'resolved') as status, false as first
+        from dated where u(bid, 'complaint end') < 0.9"""

@@ -1,0 +1,51 @@
+"""The four o'clock stock count: what came in the morning and what is left, in keeping with what was sold."""
+
+from __future__ import annotations
+
+import duckdb
+
+from dagster_project.simulator.files import Landing
+from dagster_project.simulator.settings import POS, World
+
+_COUNT_AT = 16 * 3600
+_PER_CATEGORY = 6
+
+
+def prepare_stock(con: duckdb.DuckDBPyConnection) -> None:
+    """Creates `counted_sku`: the best-sellers of every fresh category."""
+    con.execute(
+        f"""create table counted_sku as select sku_no, sku, category, weighed, turn from (
+            select *, row_number() over (partition by category order by sku_no) as turn from sku where stocked)
+        where turn <= {_PER_CATEGORY}"""
+    )
+
+
+def emit_stock(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, first: int, last: int) -> None:
+    """Writes the counts of days first…last from `counter_line` and `group_line`."""
+    key = "s.store * 1000003 + d.day * 4001 + k.sku_no"
+    landing.emit(
+        POS,
+        "stock",
+        f"""
+        with sold as (
+            select store, day, sku_no, sum(qty) as qty, coalesce(sum(qty) filter (where sec < {_COUNT_AT}), 0) as early
+            from (select store, day, sku_no, qty, sec from counter_line union all
+                select store, day, sku_no, qty, sec from group_line)
+            group by store, day, sku_no),
+        counted as (
+            select s.store_code, k.sku, k.weighed, d.day, u({key}, 'count') as draw,
+                coalesce(o.qty, 0)::DOUBLE as sold, coalesce(o.early, 0)::DOUBLE as early,
+                4 + 10 * u(s.store * 4001 + k.sku_no, 'usual stock') as usual
+            from store s, counted_sku k, range({first}, {last + 1}) days(day_number)
+            cross join lateral (select day_number::INT as day) d
+            left join sold o on o.store = s.store and o.day = d.day and o.sku_no = k.sku_no),
+        received as (
+            -- bought for the usual day, but never less than was then sold
+            select *, greatest(sold * (1.02 + 0.35 * draw), usual * (0.8 + 0.4 * draw)) as came from counted)
+        select day as night, store_code, sku, moment(day, {_COUNT_AT} + (draw * 300)::INT) as snapshot_at,
+            case when weighed then greatest(came - early, 0)::DECIMAL(10, 2) else greatest(floor(came) - early, 0)::DECIMAL(10, 0) end::VARCHAR
+                as on_hand_qty,
+            case when weighed then came::DECIMAL(10, 2) else floor(came)::DECIMAL(10, 0) end::VARCHAR as received_qty
+        from received""",
+        until=last,
+    )
