@@ -18,3 +18,27 @@
         'count(*) over ()'
     ) }} as integer)
 {%- endmacro %}
+
+
+{# Fen as yuan text with two decimals. #}
+{% macro yuan_text(fen_amount) -%}
+    cast({{ int_div(fen_amount, 100) }} as varchar)
+    || '.' || lpad(cast({{ fen_amount }} % 100 as varchar), 2, '0')
+{%- endmacro %}
+
+
+{# The same code for the same campaign, member and lapse, so a night that is run again issues nothing new. #}
+{% macro coupon_code(campaign_id, member_id, lapse_key) -%}
+    'LL' || upper(substr({{ sha256_hex(
+        campaign_id ~ " || '|' || " ~ member_id ~ " || '|' || " ~ lapse_key
+    ) }}, 1, 14))
+{%- endmacro %}
+
+
+{# An instant of a day, from its clock text HH:MM. #}
+{% macro at_clock(day, clock) -%}
+    {{ add_minutes(
+        'cast(' ~ day ~ ' as timestamp)',
+        '60 * cast(substr(' ~ clock ~ ', 1, 2) as integer) + cast(substr(' ~ clock ~ ', 4, 2) as integer)'
+    ) }}
+{%- endmacro %}

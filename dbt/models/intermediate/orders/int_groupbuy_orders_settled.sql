@@ -32,8 +32,7 @@ refunds as (
         connection,
         order_id,
         sum(amount_fen) as refund_fen
-    from {{ ref('stg_groupbuy__refunds') }}
-    where status = 'done' or (status is null and finished_at is not null)
+    from {{ ref('int_groupbuy_refunds_done') }}
     group by connection, order_id
 
 ),

@@ -1,0 +1,37 @@
+-- Grain: one row per (member, campaign, business_date) before tonight that reached the member, or may have.
+-- What is announced or uncertain counts as sent: better one message too few.
+
+with
+
+states as (
+
+    select * from {{ ref('int_push_states') }}
+
+),
+
+redirects as (
+
+    select * from {{ ref('int_identity_redirects') }}
+
+),
+
+run_context as (
+
+    select * from {{ source('ops', 'run_context') }}
+
+)
+
+select
+    coalesce(redirects.member_id, states.member_id) as member_id,
+    states.campaign_id,
+    states.business_date,
+    max(cast(states."at" as date)) as sent_on
+from states
+cross join run_context
+left join redirects
+    on states.member_id = redirects.retired_member_id
+where
+    states.action in ('coupon', 'message')
+    and states.state in ('intent', 'accepted', 'uncertain')
+    and states.business_date < run_context.as_of_date
+group by 1, 2, 3

@@ -1,0 +1,44 @@
+-- Grain: one row per lapse that a campaign ended: the member got a message and bought again within 30 days.
+
+with
+
+reached as (
+
+    select
+        coalesce(redirects.member_id, candidates.member_id) as member_id,
+        candidates.lapse_key,
+        min(candidates.business_date) as reached_on
+    from {{ ref('campaign_candidates') }} as candidates
+    left join {{ ref('int_identity_redirects') }} as redirects
+        on candidates.member_id = redirects.retired_member_id
+    where
+        candidates.arm = 'treatment'
+        and candidates.outcome in ('sent', 'delivered')
+        -- the other trigger asks for a first order, not for coming back
+        and candidates.lapse_key <> 'first_group_order'
+    group by 1, 2
+
+),
+
+returns as (
+
+    select
+        reached.member_id,
+        reached.lapse_key,
+        reached.reached_on,
+        purchases.store_code,
+        purchases.business_date
+    from reached
+    inner join {{ ref('int_member_purchases') }} as purchases
+        on reached.member_id = purchases.member_id
+    where
+        purchases.business_date >= reached.reached_on
+        and {{ days_between('reached.reached_on', 'purchases.business_date') }} <= 30
+    qualify row_number() over (
+        partition by reached.member_id, reached.lapse_key
+        order by purchases.ordered_at, purchases.order_key
+    ) = 1
+
+)
+
+select * from returns

@@ -1,0 +1,61 @@
+-- Grain: one row per line of a group-buy order that is our revenue, with what was refunded of it.
+
+with
+
+orders as (
+
+    select * from {{ ref('int_groupbuy_orders_settled') }}
+
+),
+
+lines as (
+
+    select * from {{ ref('stg_groupbuy__order_lines') }}
+
+),
+
+refunded as (
+
+    select
+        connection,
+        order_id,
+        line_no,
+        sum(amount_fen) as refund_fen
+    from {{ ref('int_groupbuy_refunds_done') }}
+    where line_no is not null
+    group by connection, order_id, line_no
+
+),
+
+-- the group-buy system knows no product groups; the till's product list does
+products as (
+
+    select *
+    from {{ ref('stg_pos__products') }}
+    qualify row_number() over (partition by sku order by connection) = 1
+
+)
+
+select
+    orders.record_key,
+    lines.line_no,
+    lines.sku,
+    lines.item_name,
+    coalesce(lines.category, products.category) as category,
+    products.category_l1,
+    lines.qty,
+    lines.amount_fen,
+    case
+        when orders.status = 'closed' and orders.net_fen > 0 then lines.amount_fen
+        else cast(greatest(coalesce(lines.refunded_fen, 0), coalesce(refunded.refund_fen, 0)) as bigint)
+    end as refunded_fen
+from orders
+inner join lines
+    on orders.connection = lines.connection
+    and orders.source_order_id = lines.order_id
+left join refunded
+    on lines.connection = refunded.connection
+    and lines.order_id = refunded.order_id
+    and lines.line_no = refunded.line_no
+left join products
+    on lines.sku = products.sku

@@ -1,0 +1,10 @@
+-- Grain: one row per refund that moved money. A source without a status says so by the time it finished.
+
+select
+    connection,
+    refund_id,
+    order_id,
+    line_no,
+    amount_fen
+from {{ ref('stg_groupbuy__refunds') }}
+where status = 'done' or (status is null and finished_at is not null)

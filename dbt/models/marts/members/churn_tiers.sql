@@ -1,0 +1,52 @@
+-- Grain: one row per member who ever bought, as of the night that is published.
+
+with
+
+metrics as (
+
+    select * from {{ ref('member_metrics') }}
+
+),
+
+rule as (
+
+    select * from {{ source('ops', 'rule_churn') }}
+
+),
+
+tiers as (
+
+    select
+        metrics.as_of_date,
+        metrics.member_id,
+        metrics.last_purchase_on,
+        metrics.days_since_purchase as days_since,
+        case
+            when metrics.days_since_purchase >= rule.l3_days then 'L3'
+            when metrics.days_since_purchase >= rule.l2_days then 'L2'
+            when metrics.days_since_purchase >= rule.l1_days then 'L1'
+            else 'active'
+        end as tier,
+        case
+            when metrics.days_since_purchase >= rule.l3_days then rule.l3_days
+            when metrics.days_since_purchase >= rule.l2_days then rule.l2_days
+            when metrics.days_since_purchase >= rule.l1_days then rule.l1_days
+            else 0
+        end as tier_days
+    from metrics
+    cross join rule
+    where metrics.days_since_purchase is not null
+
+)
+
+select
+    tiers.as_of_date,
+    tiers.member_id,
+    tiers.last_purchase_on,
+    tiers.days_since,
+    tiers.tier,
+    {{ add_days('tiers.last_purchase_on', 'tiers.tier_days') }} as entered_on,
+    usual_items.usual_item
+from tiers
+left join {{ ref('int_member_usual_items') }} as usual_items
+    on tiers.member_id = usual_items.member_id
