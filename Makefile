@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: demo test dev lint bench clean
+.PHONY: demo test dev lint models bench clean
 
 demo: $(READY)
 	$(BIN)/linli demo
@@ -24,6 +24,12 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+models: $(READY)  # the dbt project parses without a deprecation and documents itself; no warehouse needed
+	LINLI_WAREHOUSE=$(CURDIR)/dbt/target/warehouse.duckdb $(BIN)/dbt --quiet --warn-error parse --no-partial-parse \
+		--project-dir dbt --profiles-dir dbt
+	LINLI_WAREHOUSE=$(CURDIR)/dbt/target/warehouse.duckdb $(BIN)/dbt --quiet docs generate --empty-catalog --no-compile \
+		--project-dir dbt --profiles-dir dbt --target-path target/docs
 
 bench: $(READY)
 	$(BIN)/linli bench

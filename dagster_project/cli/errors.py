@@ -10,6 +10,15 @@ def expected_errors() -> tuple[type[Exception], ...]:
     from dagster_project.lake.feedback import JournalError
     from dagster_project.privacy.keys import ChainKeyError
     from dagster_project.publish import PublishError
+    from dagster_project.sandbox import SandboxError
     from dagster_project.warehouse.connect import WarehouseBusyError
 
-    return (ConfigError, ChainKeyError, JournalError, PublishError, PushError, WarehouseBusyError)
+    return (
+        ConfigError,
+        ChainKeyError,
+        JournalError,
+        PublishError,
+        PushError,
+        SandboxError,
+        WarehouseBusyError,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import import_module
 
 import click
@@ -47,6 +48,8 @@ def main() -> None:
     """Runs a command; expected errors are one clear line and exit code 2."""
     from dagster_project.cli.errors import expected_errors
 
+    # beta notes of libraries are for us, not for the person at the terminal
+    warnings.filterwarnings("ignore")
     try:
         linli.main(prog_name="linli", standalone_mode=False)
     except click.exceptions.Abort:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,24 @@ def _parse() -> None:
         )
 
 
+class ModelsFailedError(RuntimeError):
+    """A model or a blocking test failed; nothing is published."""
+
+
+def _failed_nodes(target: Path) -> str:
+    """What failed in a dbt run, one line per node, from its run_results.json."""
+    path = target / "run_results.json"
+    if not path.exists():
+        return tr(f"dbt 没有跑完，详见 {target / 'dbt.log'}", f"dbt did not finish; see {target / 'dbt.log'}")
+    results = json.loads(path.read_text("utf-8"))["results"]
+    lines = []
+    for node in results:
+        if node["status"] in ("error", "fail", "runtime error"):
+            why = " ".join((node.get("message") or "").split())
+            lines.append(f"{node['unique_id'].split('.')[2]}: {why[:300]}")
+    return "; ".join(lines) or tr("dbt 失败", "dbt failed")
+
+
 class LinliTranslator(DagsterDbtTranslator):
     """Keys, groups and owners of dbt models; only `get_asset_spec` is overridden."""
 
@@ -137,8 +156,14 @@ def model_assets(chain: Chain) -> dg.AssetsDefinition:
         refresh = "refresh_reason" in state
         tell(tr("dbt：建模与测试" + ("（全量重建）" if refresh else ""), "dbt: models and tests"))
         target = loaded.paths.dagster_home / "dbt" / context.run_id
-        invocation = dbt.cli(dbt_arguments(loaded, full_refresh=refresh), context=context, target_path=target)
-        yield from invocation.stream().fetch_row_counts().fetch_column_metadata()
+        target.mkdir(parents=True, exist_ok=True)
+        arguments = dbt_arguments(loaded, full_refresh=refresh)
+        # dbt's own chatter goes to a file beside its artefacts; people read the run's report
+        with (target / "dbt.out").open("w", encoding="utf-8") as chatter, redirect_stdout(chatter):
+            invocation = dbt.cli(arguments, context=context, target_path=target, raise_on_error=False)
+            yield from invocation.stream().fetch_row_counts().fetch_column_metadata()
+        if not invocation.is_successful():
+            raise ModelsFailedError(_failed_nodes(target))
         mark_digested(loaded)
 
     return build

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from dagster_project.config import Chain, load_chain
+from dagster_project.lang import tr
 from dagster_project.orchestration.build import QUIET, build_definitions
 from dagster_project.orchestration.progress import listening
 from dagster_project.publish import Publication, current_publication
@@ -84,6 +86,8 @@ def run_nights(
     night = NightResult(start, end, result.success)
     _read_events(night, result)
     night.publication = current_publication(chain.paths)
+    if night.success and night.publication:
+        night.warnings += missing_sources(night.publication)
     return night
 
 
@@ -118,12 +122,40 @@ def _read_events(night: NightResult, result: dg.ExecuteInProcessResult) -> None:
             night.seconds[stage] = night.seconds.get(stage, 0.0) + seconds
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
-            if not check.passed:
+            # what did not arrive is told once per source, not once per feed
+            if not check.passed and check.check_name != "arrived":
                 _note_check(night, check)
         elif event.event_type_value == "STEP_FAILURE":
             error = event.step_failure_data.error
             cause = error.cause or error
             night.failures.append(f"{step}: {cause.message.strip().splitlines()[-1][:500]}")
+
+
+def missing_sources(publication: Publication) -> list[str]:
+    """One line per connection of which something was missing in the newest night, with its age."""
+    lines = []
+    by_connection: dict[str, list[Mapping[str, Any]]] = {}
+    for source in publication.sources:
+        by_connection.setdefault(source["connection"], []).append(source)
+    for name, feeds in by_connection.items():
+        known = [feed for feed in feeds if feed["age_days"] is not None]
+        if not known:
+            lines.append(tr(f"来源 {name} 从未到货", f"source {name} has never brought anything"))
+        elif (age := min(feed["age_days"] for feed in known)) > 0:
+            lines.append(
+                tr(
+                    f"来源 {name} 今晚没有到货，数据已有 {age} 天",
+                    f"source {name} is missing, {age} days old",
+                )
+            )
+        else:
+            late = [f"{feed['feed']}({feed['age_days']})" for feed in known if feed["age_days"]]
+            if late:
+                listed = ", ".join(late)
+                lines.append(
+                    tr(f"{name} 今晚未到（天数）：{listed}", f"{name}, not tonight (days old): {listed}")
+                )
+    return lines
 
 
 def _note_check(night: NightResult, check: dg.AssetCheckEvaluation) -> None:
