@@ -1,0 +1,9 @@
+"""What people open: HTML pages for the head office and each shop, and segment lists for marketing.
+
+Reads published/ only. Not here: computing a business number (dbt marts) or deciding whom to contact (activation).
+"""
+
+from dagster_project.reports.pages import write_reports
+from dagster_project.reports.segments import write_segment_csvs
+
+__all__ = ["write_reports", "write_segment_csvs"]

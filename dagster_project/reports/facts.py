@@ -1,0 +1,358 @@
+"""What the pages say, read from one publication: a record per shop and one for the whole chain.
+
+All sums are SQL over the published Parquet, once for every shop together; a page then takes its own record, so a
+shop's page cannot hold another shop's data. Orders belong to the shop that sold them, people to their home shop.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import duckdb
+
+from dagster_project.publish import Publication
+from dagster_project.reports.published import connect
+
+WINDOW_DAYS = 28
+LIST_LENGTH = 20
+TIER_ORDER = ("active", "L1", "L2", "L3")
+Row = Mapping[str, Any]
+Scope = str | None  # a store code; None is the whole chain
+
+
+@dataclass(frozen=True)
+class Day:
+    """Purchases of one business date; money in fen."""
+
+    on: date
+    orders: int = 0
+    net_fen: int = 0
+    identified_orders: int = 0
+    new_members: int = 0
+    counter_fen: int = 0
+    groupbuy_orders: int = 0
+    groupbuy_fen: int = 0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything one page shows.
+
+    days: at most 28, the last is the shown day; empty when nothing was ever sold.
+    week_ago: the same weekday a week before the shown day; None when the chain has no data for it.
+    customers, customers_week_ago: recognised people who bought on that day.
+    channels: per channel orders, identified orders, and those of people whom several systems know (28 days).
+    bases: the same orders by what recognised the person, or why nobody was.
+    people: members of this home shop and in how many of the three systems they were seen.
+    tiers: members per churn tier. calls: per tier the most valuable people who may be called.
+    call_consent: per tier, people who may be called, and why others may or can not be.
+    koc: people per eligibility. koc_list: eligible first, then unknown, by 30-day spend. koc_reasons: for unknown.
+    campaigns: rows campaign_id, outcome, arm, people of the publication's night; campaigns_28d: the same summed.
+    """
+
+    days: tuple[Day, ...]
+    week_ago: Day | None
+    customers: int
+    customers_week_ago: int
+    channels: Mapping[str, Row]
+    bases: Sequence[Row]
+    people: Row
+    tiers: Mapping[str, int]
+    calls: Mapping[str, Sequence[Row]]
+    call_consent: Mapping[str, Row]
+    koc: Mapping[str, int]
+    koc_list: Sequence[Row]
+    koc_reasons: Sequence[Row]
+    campaigns: Sequence[Row]
+    campaigns_28d: Sequence[Row]
+
+    @property
+    def today(self) -> Day | None:
+        return self.days[-1] if self.days else None
+
+    def window(self, field: str) -> int:
+        """Sum of one column of `days`."""
+        return sum(getattr(day, field) for day in self.days)
+
+
+@dataclass(frozen=True)
+class ChainFacts:
+    """`shown` is the day the pages call today: the publication's date, or the last one with sales before it."""
+
+    publication: Publication
+    shown: date
+    chain: Facts
+    stores: Mapping[str, Facts]
+
+
+def read_facts(publication: Publication, store_codes: Sequence[str]) -> ChainFacts:
+    """Reads a publication for the given shops and for every other shop code that its data mentions."""
+    since = publication.as_of - timedelta(days=2 * WINDOW_DAYS)
+    con = connect(publication, facts_since=since)
+    try:
+        return _read(con, publication, store_codes)
+    finally:
+        con.close()
+
+
+def _read(con: duckdb.DuckDBPyConnection, publication: Publication, store_codes: Sequence[str]) -> ChainFacts:
+    shown, first = con.execute(
+        "select max(business_date) filter (where orders > 0), min(business_date) from store_days "
+        "where business_date <= ?",
+        [publication.as_of],
+    ).fetchone() or (None, None)
+    has_sales = shown is not None
+    shown = shown or publication.as_of
+    first = max(first or shown, shown - timedelta(days=WINDOW_DAYS - 1))
+    _base_tables(con, publication.as_of, shown)
+
+    days = _days(con)
+    customers = {
+        key: {row["business_date"]: row["customers"] for row in rows}
+        for key, rows in _by_scope(con, _CUSTOMERS).items()
+    }
+    channels = _by_scope(con, _CHANNELS)
+    bases = _by_scope(con, _BASES)
+    people = _by_scope(con, _PEOPLE)
+    tiers = _by_scope(con, _TIERS)
+    calls = _by_scope(con, _CALLS)
+    koc = _by_scope(con, _KOC)
+    koc_list = _by_scope(con, _KOC_LIST)
+    koc_reasons = _by_scope(con, _KOC_REASONS)
+    tonight = _by_scope(con, _CAMPAIGNS.format(first="as_of"))
+    month = _by_scope(con, _CAMPAIGNS.format(first=f"as_of - {WINDOW_DAYS - 1}"))
+
+    window = [first + timedelta(days=n) for n in range((shown - first).days + 1)] if has_sales else []
+    week_ago = shown - timedelta(days=7)
+
+    def facts(scope: Scope) -> Facts:
+        known = days[scope]
+        called: dict[str, list[Row]] = defaultdict(list)
+        for row in calls[scope]:
+            called[row["tier"]].append(row)
+        return Facts(
+            days=tuple(known.get(day, Day(day)) for day in window),
+            week_ago=known.get(week_ago, Day(week_ago)) if week_ago >= first and has_sales else None,
+            customers=customers.get(scope, {}).get(shown, 0),
+            customers_week_ago=customers.get(scope, {}).get(week_ago, 0),
+            channels={row["channel"]: row for row in channels[scope]},
+            bases=bases[scope],
+            people=people[scope][0] if people[scope] else _NOBODY,
+            tiers={row["tier"]: row["people"] for row in tiers[scope]},
+            calls=called,
+            call_consent={row["tier"]: row for row in tiers[scope]},
+            koc={row["eligible"]: row["people"] for row in koc[scope]},
+            koc_list=koc_list[scope],
+            koc_reasons=koc_reasons[scope],
+            campaigns=tonight[scope],
+            campaigns_28d=month[scope],
+        )
+
+    seen = {row[0] for row in con.execute(_STORES_SEEN).fetchall()}
+    return ChainFacts(
+        publication=publication,
+        shown=shown,
+        chain=facts(None),
+        stores={code: facts(code) for code in sorted(seen | set(store_codes))},
+    )
+
+
+def _base_tables(con: duckdb.DuckDBPyConnection, as_of: date, shown: date) -> None:
+    con.execute("create temp table param as select ?::date as as_of, ?::date as shown", [as_of, shown])
+    con.execute(
+        """
+        create temp table person as
+        select
+            m.member_id, m.home_store_code, m.phone_masked,
+            m.external_userid is not null as in_wecom,
+            m.phone_masked is not null or m.external_userid is not null as reachable,
+            coalesce(m.has_pos, false)::int as in_pos,
+            coalesce(m.has_groupbuy, false)::int as in_groupbuy,
+            coalesce(m.has_wecom, false)::int as in_contacts,
+            coalesce(m.consent_marketing, '?') as consent,
+            coalesce(x.spend_90d_fen, 0) as spend_90d_fen,
+            t.tier, t.last_purchase_on, t.days_since, t.usual_item
+        from members m
+        left join member_metrics x using (member_id)
+        left join churn_tiers t using (member_id)
+        """
+    )
+    con.execute(
+        f"""
+        create temp table sale as
+        select
+            o.store_code, o.channel, o.business_date, o.member_id, record.basis,
+            coalesce(person.in_pos + person.in_groupbuy + person.in_contacts > 1, false) as is_linked
+        from orders o
+        left join person using (member_id)
+        left join record_members record
+            on record.connection = o.connection
+            and record.feed = case o.channel when 'pos' then 'tickets' else 'orders' end
+            and o.order_key = concat_ws('|', o.channel, record.connection, record.record_id)
+        where not o.is_test and o.net_fen - o.refund_fen > 0
+            and o.business_date between (select shown - {WINDOW_DAYS - 1} from param)
+                and (select shown from param)
+        """
+    )
+
+
+def _days(con: duckdb.DuckDBPyConnection) -> Mapping[Scope, Mapping[date, Day]]:
+    days: dict[Scope, dict[date, Day]] = defaultdict(dict)
+    for scope, rows in _by_scope(con, _DAYS).items():
+        for row in rows:
+            sums = {name: int(value or 0) for name, value in row.items() if name != "on"}
+            days[scope][row["on"]] = Day(on=row["on"], **sums)
+    return days
+
+
+def _by_scope(con: duckdb.DuckDBPyConnection, sql: str) -> defaultdict[Scope, list[Row]]:
+    """Runs a query whose first two columns are is_chain and store_code; rows without a shop are the chain's only."""
+    cursor = con.execute(sql)
+    names = [column[0] for column in cursor.description or ()][2:]
+    found: defaultdict[Scope, list[Row]] = defaultdict(list)
+    for is_chain, store_code, *values in cursor.fetchall():
+        if is_chain or store_code is not None:
+            found[None if is_chain else store_code].append(dict(zip(names, values, strict=True)))
+    return found
+
+
+_NOBODY: Row = {
+    "people": 0,
+    "identities": 0,
+    "in_several": 0,
+    "in_pos": 0,
+    "in_groupbuy": 0,
+    "in_contacts": 0,
+}
+
+_STORES_SEEN = """
+select store_code from store_days, param where store_code is not null and business_date <= as_of
+union
+select home_store_code from person where home_store_code is not null
+"""
+
+_DAYS = f"""
+select
+    grouping(store_code) as is_chain, store_code, business_date as on,
+    sum(orders) as orders, sum(net_fen) as net_fen, sum(identified_orders) as identified_orders,
+    sum(new_members) as new_members, sum(counter_fen) as counter_fen,
+    sum(groupbuy_orders) as groupbuy_orders, sum(groupbuy_fen) as groupbuy_fen
+from store_days, param
+where business_date between shown - {WINDOW_DAYS - 1} and shown
+group by grouping sets ((store_code, business_date), (business_date))
+"""
+
+_CUSTOMERS = """
+select
+    grouping(store_code) as is_chain, store_code, business_date, count(distinct member_id) as customers
+from sale, param
+where business_date in (shown, shown - 7)
+group by grouping sets ((store_code, business_date), (business_date))
+"""
+
+_CHANNELS = """
+select
+    grouping(store_code) as is_chain, store_code, channel,
+    count(*) as orders, count(member_id) as identified, count(*) filter (where is_linked) as linked
+from sale
+group by grouping sets ((store_code, channel), (channel))
+"""
+
+_BASES = """
+select
+    grouping(store_code) as is_chain, store_code, channel, member_id is not null as is_identified,
+    coalesce(basis, 'no_identifier') as basis, count(*) as orders
+from sale
+group by grouping sets ((store_code, channel, is_identified, basis), (channel, is_identified, basis))
+order by orders desc, basis
+"""
+
+_PEOPLE = """
+select
+    grouping(home_store_code) as is_chain, home_store_code,
+    count(*) as people,
+    sum(in_pos + in_groupbuy + in_contacts) as identities,
+    count(*) filter (where in_pos + in_groupbuy + in_contacts > 1) as in_several,
+    sum(in_pos) as in_pos, sum(in_groupbuy) as in_groupbuy, sum(in_contacts) as in_contacts
+from person
+group by grouping sets ((home_store_code), ())
+having count(*) > 0
+"""
+
+_TIERS = """
+select
+    grouping(home_store_code) as is_chain, home_store_code, tier,
+    count(*) as people,
+    count(*) filter (where consent = 'Y' and reachable) as allowed,
+    count(*) filter (where consent = 'Y' and not reachable) as unreachable,
+    count(*) filter (where consent = 'N') as opted_out,
+    count(*) filter (where consent not in ('Y', 'N')) as unasked
+from person
+where tier is not null
+group by grouping sets ((home_store_code, tier), (tier))
+"""
+
+# a phone call to bring someone back is marketing too: only people who agreed to it are listed
+_CALLS = f"""
+with scoped as (
+    select *, case when not is_chain then home_store_code end as scope_code
+    from person cross join (values (true), (false)) both_scopes(is_chain)
+    where tier in ('L2', 'L3') and consent = 'Y' and reachable
+)
+select
+    is_chain, scope_code, tier, member_id, phone_masked, in_wecom, home_store_code, last_purchase_on, days_since, usual_item,
+    spend_90d_fen
+from scoped
+qualify row_number() over (
+    partition by is_chain, scope_code, tier
+    order by spend_90d_fen desc, days_since, member_id
+) <= {LIST_LENGTH}
+order by is_chain, scope_code, tier, spend_90d_fen desc, days_since, member_id
+"""
+
+_KOC = """
+select grouping(home_store_code) as is_chain, home_store_code, eligible, count(*) as people
+from koc join person using (member_id)
+group by grouping sets ((home_store_code, eligible), (eligible))
+"""
+
+_KOC_LIST = f"""
+with scoped as (
+    select is_chain, koc.*, person.phone_masked, person.in_wecom, person.home_store_code,
+        case when not is_chain then person.home_store_code end as scope_code
+    from koc join person using (member_id), (values (true), (false)) both_scopes(is_chain)
+    where eligible in ('yes', 'unknown')
+)
+select
+    is_chain, scope_code, member_id, phone_masked, in_wecom, home_store_code, spend_30d_fen, shares_30d,
+    complaints, eligible, reason, invite_code
+from scoped
+qualify row_number() over (
+    partition by is_chain, scope_code order by eligible desc, spend_30d_fen desc, member_id
+) <= {LIST_LENGTH}
+order by is_chain, scope_code, eligible desc, spend_30d_fen desc, member_id
+"""
+
+_KOC_REASONS = """
+select grouping(home_store_code) as is_chain, home_store_code, reason, count(*) as people
+from koc join person using (member_id)
+where eligible = 'unknown'
+group by grouping sets ((home_store_code, reason), (reason))
+qualify row_number() over (
+    partition by grouping(home_store_code), home_store_code order by count(*) desc, reason
+) <= 3
+order by people desc, reason
+"""
+
+_CAMPAIGNS = """
+select
+    grouping(home_store_code) as is_chain, home_store_code, campaign_id, arm, outcome, count(*) as people
+from campaign_candidates left join person using (member_id) cross join param
+where business_date between {first} and as_of
+group by grouping sets ((home_store_code, campaign_id, arm, outcome), (campaign_id, arm, outcome))
+order by campaign_id, arm, outcome
+"""

@@ -1,0 +1,157 @@
+"""The published tables as typed in-memory views, bound to the one publication that was current when opened.
+
+Readers never open the warehouse: its writer holds the lock, and half a night could be seen there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import duckdb
+
+from dagster_project.config import Chain
+from dagster_project.lang import tr
+from dagster_project.publish import Publication, PublishError, current_publication
+from dagster_project.publish.relations import parquet_files
+
+# Only the columns that reports and lists use. A table or column the publication lacks reads as empty or null,
+# so that a publication of an older release can still be shown.
+TABLES: Mapping[str, Mapping[str, str]] = {
+    "orders": {
+        "order_key": "VARCHAR",
+        "channel": "VARCHAR",
+        "connection": "VARCHAR",
+        "store_code": "VARCHAR",
+        "member_id": "VARCHAR",
+        "business_date": "DATE",
+        "net_fen": "BIGINT",
+        "refund_fen": "BIGINT",
+        "is_test": "BOOLEAN",
+    },
+    "record_members": {
+        "connection": "VARCHAR",
+        "feed": "VARCHAR",
+        "record_id": "VARCHAR",
+        "member_id": "VARCHAR",
+        "basis": "VARCHAR",
+    },
+    "members": {
+        "member_id": "VARCHAR",
+        "phone_masked": "VARCHAR",
+        "external_userid": "VARCHAR",
+        "has_pos": "BOOLEAN",
+        "has_groupbuy": "BOOLEAN",
+        "has_wecom": "BOOLEAN",
+        "home_store_code": "VARCHAR",
+        "last_purchase_on": "DATE",
+        "consent_marketing": "VARCHAR",
+    },
+    "member_metrics": {
+        "as_of_date": "DATE",
+        "member_id": "VARCHAR",
+        "spend_30d_fen": "BIGINT",
+        "spend_90d_fen": "BIGINT",
+    },
+    "churn_tiers": {
+        "as_of_date": "DATE",
+        "member_id": "VARCHAR",
+        "last_purchase_on": "DATE",
+        "days_since": "INTEGER",
+        "tier": "VARCHAR",
+        "usual_item": "VARCHAR",
+    },
+    "koc": {
+        "as_of_date": "DATE",
+        "member_id": "VARCHAR",
+        "spend_30d_fen": "BIGINT",
+        "shares_30d": "INTEGER",
+        "complaints": "INTEGER",
+        "eligible": "VARCHAR",
+        "reason": "VARCHAR",
+        "invite_code": "VARCHAR",
+    },
+    "segments": {"segment_id": "VARCHAR", "name": "VARCHAR", "definition_hash": "VARCHAR"},
+    "segment_members": {
+        "as_of_date": "DATE",
+        "segment_id": "VARCHAR",
+        "member_id": "VARCHAR",
+        "reason": "VARCHAR",
+    },
+    "store_days": {
+        "store_code": "VARCHAR",
+        "business_date": "DATE",
+        "orders": "BIGINT",
+        "net_fen": "BIGINT",
+        "identified_orders": "BIGINT",
+        "new_members": "BIGINT",
+        "counter_fen": "BIGINT",
+        "groupbuy_orders": "BIGINT",
+        "groupbuy_fen": "BIGINT",
+    },
+    "campaign_candidates": {
+        "campaign_id": "VARCHAR",
+        "business_date": "DATE",
+        "member_id": "VARCHAR",
+        "arm": "VARCHAR",
+        "channel": "VARCHAR",
+        "outcome": "VARCHAR",
+    },
+}
+
+
+def open_publication(chain: Chain) -> Publication:
+    """What readers see now. All pages and lists of one run are written from this one publication.
+
+    Raises:
+        PublishError: nothing has been published yet.
+    """
+    publication = current_publication(chain.paths)
+    if publication is None:
+        raise PublishError(
+            tr(
+                f"{chain.paths.published} 里还没有任何发布：请先运行 linli run --chain {chain.root}",
+                f"nothing is published in {chain.paths.published}: run linli run --chain {chain.root} first",
+            )
+        )
+    return publication
+
+
+def connect(publication: Publication, *, facts_since: date | None = None) -> duckdb.DuckDBPyConnection:
+    """An in-memory database with one view per table of `TABLES`.
+
+    As-of tables show the publication's own night, facts the days from `facts_since` on (none when it is None), so
+    what is opened does not grow with the chain's history.
+    """
+    con = duckdb.connect()
+    for table, columns in TABLES.items():
+        con.execute(f'create view "{table}" as {_select(publication, table, columns, facts_since)}')
+    return con
+
+
+def _select(
+    publication: Publication, table: str, columns: Mapping[str, str], facts_since: date | None
+) -> str:
+    entry = publication.tables.get(table)
+    files = (
+        [
+            path
+            for path, key in zip(publication.files(table), sorted(entry.partitions), strict=True)
+            if _is_wanted(publication, entry.shape.kind, key, facts_since)
+        ]
+        if entry
+        else []
+    )
+    there = entry.shape.names if entry and files else ()
+    picks = ", ".join(
+        f'cast({name if name in there else "null"} as {kind}) as "{name}"' for name, kind in columns.items()
+    )
+    return f"select {picks} " + (f"from {parquet_files(files)}" if files else "limit 0")
+
+
+def _is_wanted(publication: Publication, kind: str, key: str, facts_since: date | None) -> bool:
+    if kind == "state" or not key:
+        return True
+    if kind == "as_of":
+        return key == publication.as_of.isoformat()
+    return facts_since is not None and facts_since.isoformat() <= key <= publication.as_of.isoformat()

@@ -1,0 +1,164 @@
+"""How numbers, dates and codes are written for people in the shops. Pure functions; money comes in integer fen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+MISSING = "—"
+_WEEKDAYS = "一二三四五六日"
+
+CHANNELS: Mapping[str, str] = {"pos": "柜台", "groupbuy": "团购"}
+TIERS: Mapping[str, str] = {"active": "活跃", "L1": "L1 初步流失", "L2": "L2 中度流失", "L3": "L3 重度流失"}
+# outcome → (what it is called, which colour class its bar takes); in the order a reader asks for them
+OUTCOMES: Mapping[str, tuple[str, str]] = {
+    "delivered": ("已送达", "good"),
+    "sent": ("已发出", "good2"),
+    "awaiting_staff": ("等店员确认发送", "wait"),
+    "quiet_hours": ("待推送（静默时段内）", "wait2"),
+    "held_out": ("对照组，不打扰", "hold"),
+    "no_consent": ("没有营销授权", "skip"),
+    "opted_out": ("已退订", "skip2"),
+    "capped": ("近期已发过，到频次上限", "skip3"),
+    "unreachable": ("没有可用的触达方式", "skip4"),
+    "over_budget": ("超出当日名额", "skip5"),
+    "superseded": ("被别的活动替代", "skip6"),
+    "rejected": ("平台拒绝", "bad"),
+    "uncertain": ("结果未知，待核对", "bad2"),
+}
+FEEDS: Mapping[str, str] = {
+    "tickets": "小票",
+    "ticket_lines": "小票明细",
+    "tenders": "支付",
+    "members": "会员",
+    "products": "商品",
+    "stock": "库存",
+    "staff": "员工",
+    "points": "积分",
+    "coupon_events": "券流水",
+    "orders": "团购订单",
+    "order_lines": "订单明细",
+    "refunds": "退款",
+    "complaints": "售后投诉",
+    "users": "小程序用户",
+    "shares": "分享",
+    "leaders": "团长",
+    "activities": "团购活动",
+    "contacts": "企微客户",
+    "tags": "企微标签",
+    "group_chats": "客户群",
+    "group_members": "群成员",
+    "message_results": "群发结果",
+    "snapshot_staff": "读取范围",
+}
+# what recognised the buyer of an order
+BASES: Mapping[str, str] = {
+    "member_ref": "会员号",
+    "phone": "手机号",
+    "pay_openid": "支付账号",
+    "openid": "微信登录",
+    "verified_phone": "验证过的手机号",
+    "unionid": "微信统一编号",
+}
+# why nobody was
+MISSES: Mapping[str, str] = {
+    "no_identifier": "没留任何标识",
+    "unknown_identifier": "标识没有登记过",
+    "unverified_phone": "手机号没有验证",
+}
+REFUSED = "号码被多人共用或不可信"
+# only where the Chinese sentence needs another word than the rule file's metric name
+_METRICS: Mapping[str, str] = {
+    "days_since_purchase": "距上次消费（天）",
+    "orders_30d": "近30天订单数",
+    "orders_total": "累计订单数",
+    "pos_orders_total": "累计柜台订单数",
+    "groupbuy_orders_total": "累计团购订单数",
+    "high_margin_orders_total": "累计高毛利品类订单数",
+    "channels_30d": "近30天渠道数",
+    "rfm_r": "RFM 最近度",
+    "rfm_f": "RFM 频次",
+    "rfm_m": "RFM 金额",
+    "spend_7d": "近7天消费（元）",
+    "spend_30d": "近30天消费（元）",
+    "spend_90d": "近90天消费（元）",
+    "counter_spend_30d": "近30天柜台消费（元）",
+    "groupbuy_spend_30d": "近30天团购消费（元）",
+    "is_potential_group_buyer": "潜在拼团用户",
+}
+_METRIC_WORD = re.compile(r"\b(" + "|".join(sorted(_METRICS, key=len, reverse=True)) + r")\b")
+
+
+def money(fen: int | None) -> str:
+    """¥9.80, ¥50, ¥1,234, ¥1.23万, ¥123.4万, ¥1.23亿: fewer digits as amounts grow; rounded half up."""
+    if fen is None:
+        return MISSING
+    sign, fen = ("−", -fen) if fen < 0 else ("", fen)
+    if fen < 100_00 and fen % 100:
+        return f"{sign}¥{fen // 100}.{fen % 100:02d}"
+    if (fen + 50) // 100 < 10_000:
+        return f"{sign}¥{(fen + 50) // 100:,}"
+    return f"{sign}¥{_in_units(fen, 1_000_000)}"
+
+
+def count(number: int | None) -> str:
+    """12,345 and from 100,000 on 12.35万."""
+    if number is None:
+        return MISSING
+    return f"{number:,}" if number < 100_000 else _in_units(number, 10_000)
+
+
+def _in_units(value: int, wan: int) -> str:
+    """`value` in 万, from a thousand 万 万 on in 亿; `wan` is how much of `value` makes one 万."""
+    if (value + wan // 2) // wan >= 10_000:
+        return f"{_decimals(value, wan * 10_000)}亿"
+    return f"{_decimals(value, wan)}万"
+
+
+def _decimals(value: int, unit: int) -> str:
+    digits = 2 if value < unit * 100 else 1 if value < unit * 1_000 else 0
+    scaled = (value * 10**digits * 2 + unit) // (unit * 2)
+    whole, rest = divmod(scaled, 10**digits)
+    return f"{whole:,}.{rest:0{digits}d}" if digits else f"{whole:,}"
+
+
+def share(part: int | None, whole: int | None) -> str:
+    """part/whole as 83.2%; a dash when there is no whole."""
+    if part is None or not whole:
+        return MISSING
+    tenths = (part * 2000 + whole) // (whole * 2)
+    return f"{tenths // 10}.{tenths % 10}%"
+
+
+def change(now: int, before: int | None) -> tuple[str, str]:
+    """('up'|'down'|'same'|'none', text) against the same weekday last week; `before` None: no data for that day."""
+    if before is None:
+        return "none", "上周同日无数据"
+    if before == 0:
+        return "none", "上周同日为 0"
+    tenths = (abs(now - before) * 2000 + before) // (before * 2)
+    if tenths == 0:
+        return "same", "持平"
+    amount = f"{tenths // 10}.{tenths % 10}%"
+    return ("up", f"多 {amount}") if now > before else ("down", f"少 {amount}")
+
+
+def day(value: date | None) -> str:
+    """1月5日."""
+    return MISSING if value is None else f"{value.month}月{value.day}日"
+
+
+def full_day(value: date) -> str:
+    """2026年1月5日 周一."""
+    return f"{value.year}年{value.month}月{value.day}日 周{_WEEKDAYS[value.weekday()]}"
+
+
+def short_id(member_id: str) -> str:
+    """Enough of a member id to find the person; ten characters, so it can never hold a phone number."""
+    return member_id[:10]
+
+
+def segment_reason(reason: str | None) -> str:
+    """A segment's rule with its metrics in Chinese, e.g. 近30天消费（元） > 500."""
+    return _METRIC_WORD.sub(lambda match: _METRICS[match.group(1)], reason or "")

@@ -1,0 +1,278 @@
+"""The HTML pages: what they may and may not hold, and that they look right when there is nothing to show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dagster_project.config import Chain, Store
+from dagster_project.publish import PublishError
+from dagster_project.reports import write_reports
+from dagster_project.reports.pages import store_files
+
+AS_OF_TEXT = "2026年1月11日"
+_PHONE = re.compile(r"1[3-9]\d{9}")
+_VOID = {"meta", "br", "link", "img", "hr", "input"}
+
+
+@pytest.fixture(scope="module")
+def pages(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    out = tmp_path_factory.mktemp("reports")
+    return {path.name: path.read_text("utf-8") for path in write_reports(chain, out)}
+
+
+class _Strict(HTMLParser):
+    """Fails on a tag that is not closed in order; collects ids, references and labels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.unlabelled: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag not in _VOID:
+            self.open.append(tag)
+        if given.get("id"):
+            self.ids.append(str(given["id"]))
+        if given.get("aria-labelledby"):
+            self.references.append(str(given["aria-labelledby"]))
+        if str(given.get("href", "")).startswith("#"):
+            self.references.append(str(given["href"])[1:])
+        if tag == "svg" and not (given.get("role") == "img" and given.get("aria-label")):
+            self.unlabelled.append(str(attrs))
+        if tag == "th" and not given.get("scope"):
+            self.unlabelled.append(f"th {attrs}")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in {"path", "rect"}, tag
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]} at {self.getpos()}"
+        self.open.pop()
+
+
+def _check_markup(html: str) -> None:
+    parser = _Strict()
+    parser.feed(html)
+    parser.close()
+    assert parser.open == []
+    assert len(parser.ids) == len(set(parser.ids))
+    assert set(parser.references) <= set(parser.ids)
+    assert parser.unlabelled == []
+
+
+def _published(chain: Chain, sql: str) -> list[tuple[object, ...]]:
+    """Rows of a query in which {table} stands for a published table's files."""
+    current = chain.paths.published / "current"
+    tables = {
+        path.name: f"(from read_parquet('{path}/**/*.parquet')) {path.name}"
+        for path in current.iterdir()
+        if path.is_dir()
+    }
+    return duckdb.execute(sql.format_map(tables)).fetchall()
+
+
+def test_pages_are_well_formed_and_self_contained(pages: dict[str, str]) -> None:
+    assert sorted(pages) == ["S001.html", "S002.html", "S003.html", "index.html"]
+    for html in pages.values():
+        _check_markup(html)
+        for outside in (
+            "http:",
+            "https:",
+            "//cdn",
+            "src=",
+            "<script",
+            "<link",
+            "@import",
+            "url(",
+            "file:",
+            "/tmp",
+        ):
+            assert outside not in html
+        assert 'name="viewport"' in html
+        assert f'数据截至 <time datetime="2026-01-11">{AS_OF_TEXT}' in html
+
+
+def test_no_page_holds_a_plain_phone(pages: dict[str, str]) -> None:
+    assert "客服 138****8000 酸奶" in pages["index.html"], "an item name with a phone is masked, not dropped"
+    for html in pages.values():
+        assert not _PHONE.search(html)
+        assert "****" in html
+
+
+def test_a_shop_page_holds_its_own_shop_only(chain: Chain, pages: dict[str, str]) -> None:
+    homes = _published(chain, "select member_id, coalesce(home_store_code, '') from {members}")
+    names = {store.store_code: store.store_name for store in chain.stores}
+    for code in names:
+        html = pages[f"{code}.html"]
+        assert names[code] in html
+        for other in set(names) - {code}:
+            assert names[other] not in html
+            assert other not in html
+        strangers = [member for member, home in homes if home != code and str(member)[:10] in html]
+        assert strangers == []
+        assert any(str(member)[:10] in html for member, home in homes if home == code)
+
+
+def test_today_is_compared_with_the_same_weekday_a_week_before(chain: Chain, pages: dict[str, str]) -> None:
+    ((now, before, orders, customers),) = _published(
+        chain,
+        """
+        select sum(net_fen) filter (where business_date = '2026-01-11') as now,
+            sum(net_fen) filter (where business_date = '2026-01-04'),
+            count(*) filter (where business_date = '2026-01-11'),
+            count(distinct member_id) filter (where business_date = '2026-01-11')
+        from {orders}
+        """,
+    )
+    today = pages["index.html"].split('id="today"')[1].split("</section>")[0]
+    assert f"¥{round(now / 100):,}" in today
+    assert f"{'多' if now > before else '少'} {abs(now - before) / before:.1%}" in today
+    assert f"<b>{orders}</b>" in today
+    assert f"<b>{customers}</b>" in today
+
+
+def test_call_list_takes_the_most_valuable_people_who_agreed(chain: Chain, pages: dict[str, str]) -> None:
+    rows = _published(
+        chain,
+        """
+        select member_id, consent_marketing, coalesce(phone_masked, external_userid) is not null,
+            row_number() over (
+                partition by consent_marketing = 'Y' and coalesce(phone_masked, external_userid) is not null
+                order by spend_90d_fen desc, days_since, member_id
+            )
+        from {churn_tiers} join {members} using (member_id) join {member_metrics} using (member_id)
+        where tier = 'L3'
+        """,
+    )
+    listed = pages["index.html"].split("店长打电话：L3")[1].split("</table>")[0]
+    for member, consent, reachable, place in rows:
+        assert (str(member)[:10] in listed) == (consent == "Y" and bool(reachable) and place <= 20)
+    assert "人已拒绝" in pages["index.html"]
+
+
+def test_text_from_the_sources_is_escaped(pages: dict[str, str]) -> None:
+    html = pages["index.html"]
+    assert "<b>云南" not in html
+    assert "&lt;b&gt;云南" in html
+    assert "库存&lt;0110&gt;.xlsx" in html
+    assert "库存" not in pages["S001.html"].split('id="freshness"')[1], "files are the head office's matter"
+
+
+def test_late_and_missing_sources_are_pointed_out(pages: dict[str, str]) -> None:
+    html = pages["S001.html"]
+    assert "团购（group_main）最后一次是1月10日，缺 1 天" in html
+    assert "从未提供：分享" in html
+    assert "商品：1月6日（5 天前）" in html
+
+
+def test_same_publication_gives_same_bytes(
+    chain: Chain, pages: dict[str, str], twin: Chain, tmp_path: Path
+) -> None:
+    again = {path.name: path.read_text("utf-8") for path in write_reports(chain, tmp_path / "again")}
+    elsewhere = {path.name: path.read_text("utf-8") for path in write_reports(twin)}
+    assert again == pages
+    assert elsewhere == pages
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        pytest.param(
+            {"people": 0, "days": 0, "stores": (), "sources": [], "has_pos": False, "has_groupbuy": False},
+            ["还没有任何销售数据", "stores.csv 里还没有门店", "还没有认得的会员", "发布里没有来源记录"],
+            id="nothing at all",
+        ),
+        pytest.param(
+            {"people": 0, "days": 3, "has_groupbuy": False},
+            ["上周同日无数据", "还没有认得的会员", "还没有消费过的会员", "没有接入团购"],
+            id="no members, no group-buy, three days",
+        ),
+        pytest.param({"has_shares": False}, ["符合 未知", "没有分享数据（", "分享 未知"], id="no shares"),
+        pytest.param({"has_pos": False}, ["没有接入收银", "团购 ¥"], id="group-buy only"),
+        pytest.param(
+            {"stores": (Store("S001", "唯一的店"),), "change": "delete from audit.store_days where store_code <> 'S001';"},
+            ["合计", "唯一的店"],
+            id="one shop",
+        ),
+        pytest.param(
+            {"change": "update audit.members set consent_marketing = null;"},
+            ["没有一位既有营销授权又有联系方式"],
+            id="nobody agreed",
+        ),
+        pytest.param(
+            {"change": "delete from audit.orders where business_date > '2026-01-09';"
+             "delete from audit.store_days where business_date > '2026-01-09';"},
+            ["最近营业日", "2026年1月9日 周五（之后还没有销售数据）"],
+            id="two days without sales",
+        ),
+    ],
+)  # fmt: skip
+def test_a_chain_without_some_of_it_still_reads_well(
+    make_chain: Callable[..., Chain], shape: dict[str, object], told: list[str]
+) -> None:
+    pages = write_reports(make_chain(**shape))
+    for page in pages:
+        html = page.read_text("utf-8")
+        _check_markup(html)
+        assert not re.search(r"None|NaN|nan%|Undefined", html)
+    index = pages[0].read_text("utf-8")
+    for text in told:
+        assert text in index
+
+
+def test_a_table_that_is_not_published_reads_as_empty(make_chain: Callable[..., Chain]) -> None:
+    chain = make_chain(change="drop table audit.koc; drop table audit.segments;")
+    assert "暂时没有符合条件的推荐官" in write_reports(chain)[0].read_text("utf-8")
+
+
+def test_a_shop_that_is_gone_loses_its_page_and_other_files_stay(chain: Chain, tmp_path: Path) -> None:
+    more = replace(chain, stores=(*chain.stores, Store("S009", "关掉的店")))
+    write_reports(more, tmp_path)
+    note = tmp_path / "stores" / "note.html"
+    note.write_text("<p>店长自己的</p>", "utf-8")
+    assert (tmp_path / "stores" / "S009.html").is_file()
+    write_reports(chain, tmp_path)
+    left = sorted(path.name for path in (tmp_path / "stores").iterdir())
+    assert left == ["S001.html", "S002.html", "S003.html", "note.html"]
+
+
+def test_page_names_are_safe_and_distinct() -> None:
+    assert store_files(["S1", "一号店"]) == {"S1": "S1.html", "一号店": "一号店.html"}
+    names = store_files(["../x", "a", "A", "a b", "", ".", "code-61"])
+    assert len({name.casefold() for name in names.values()}) == len(names)
+    assert all("/" not in name and not name.startswith(".") for name in names.values())
+
+
+def test_without_a_publication_the_error_says_what_to_run(chain: Chain, tmp_path: Path) -> None:
+    with pytest.raises(PublishError, match="linli run"):
+        write_reports(replace(chain, root=tmp_path))
+
+
+def test_campaigns_show_outcomes_and_the_hold_out(chain: Chain, pages: dict[str, str]) -> None:
+    rows = dict(
+        _published(
+            chain,
+            "select outcome, count(*) from {campaign_candidates} where business_date = '2026-01-11' group by all",
+        )
+    )
+    section = pages["index.html"].split('id="campaigns"')[1].split("</section>")[0]
+    assert f"<strong>{sum(rows.values())}</strong> 位候选人" in section  # type: ignore[arg-type]
+    assert f"已发出 {rows['sent']} 人" in section
+    assert f"对照组 <strong>{rows.get('held_out', 0)}</strong>" in section
+    assert "当夜没有新的候选人" in section, "the second campaign had none"
+
+
+def test_window_is_twenty_eight_days(chain: Chain, pages: dict[str, str]) -> None:
+    daily = pages["S001.html"].split("看每天的数字")[1].split("</table>")[0]
+    assert daily.count("<tr>") == 1 + 28
+    assert "12月15日" in daily
