@@ -14,9 +14,8 @@ warehouse ahead of `current` and repeats 3 and 4, which give the same bytes any 
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -25,11 +24,19 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from dagster_project.lake import write_atomically
 from dagster_project.lake.candidates import decisions_path
 from dagster_project.lang import tr
 from dagster_project.publish import feedback
 from dagster_project.publish.errors import PublishError
+from dagster_project.publish.folder import (
+    BUILDING,
+    StepHook,
+    build_folder,
+    prune,
+    publications_folder,
+    published_rows,
+    shareable,
+)
 from dagster_project.publish.mirror import mirror, mirrored, prepare, transaction
 from dagster_project.publish.publication import (
     CURRENT,
@@ -44,26 +51,18 @@ from dagster_project.publish.publication import (
     current_publication,
 )
 from dagster_project.publish.relations import (
-    FILE_FORMAT,
     Shape,
     columns_of,
     digests,
-    parquet_files,
     partition_filter,
-    partition_path,
-    projection,
     quoted,
     shape_of,
     sync,
-    write_parquet,
 )
 from dagster_project.publish.tables import TableSpec, published_tables
 
 KEPT_PUBLICATIONS = 7
-_BUILDING = ".building"
 _NEW_LINK = ".current.building"
-
-StepHook = Callable[[str], None]
 
 
 def _silent(step: str) -> None:
@@ -97,7 +96,7 @@ def publish(
         step("digested")
         if before is not None and target.publication_id == before.publication_id:
             return before
-        written = _build(con, paths, target, before, "audit", step)
+        written = build_folder(con, paths, target, before, "audit", step)
         step("folder_renamed")
         with transaction(con):
             mirror(con, target, mirrored(con, target.folder.parent))
@@ -117,14 +116,14 @@ def recover(warehouse: Path | DuckDBPyConnection, paths: PublishPaths) -> None:
     with _connected(warehouse) as con:
         prepare(con)
         feedback.prepare_decisions(con)
-        publications = _publications(paths)
-        shutil.rmtree(publications / _BUILDING, ignore_errors=True)
+        publications = publications_folder(paths)
+        shutil.rmtree(publications / BUILDING, ignore_errors=True)
         (paths.published / _NEW_LINK).unlink(missing_ok=True)
         seen = current_publication(paths)
         held = mirrored(con, publications)
         if held is not None and _is_ahead(held, seen):
             if not (held.folder / MANIFEST).is_file():
-                _build(con, paths, held, seen, "marts", _silent)
+                build_folder(con, paths, held, seen, "marts", _silent)
             _finish(con, paths, held, _silent)
             return
         if seen is not None:
@@ -133,7 +132,7 @@ def recover(warehouse: Path | DuckDBPyConnection, paths: PublishPaths) -> None:
                     mirror(con, seen, held)
             if not decisions_path(paths.lake, seen.as_of).is_file():
                 feedback.write_decisions(con, paths, seen)
-        _prune(publications, seen)
+        prune(publications, seen)
 
 
 @contextmanager
@@ -143,13 +142,6 @@ def _connected(warehouse: Path | DuckDBPyConnection) -> Iterator[DuckDBPyConnect
         return
     with duckdb.connect(str(warehouse)) as con:
         yield con
-
-
-def _publications(paths: PublishPaths) -> Path:
-    # Resolved, because `current` is resolved too and both must name one folder.
-    folder = paths.published.resolve() / PUBLICATIONS
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _is_ahead(held: Publication, seen: Publication | None) -> bool:
@@ -241,7 +233,7 @@ def _plan(
     publication_id = content_id(as_of, tables, clean, decisions)
     earlier = [before.publication_id, *before.earlier] if before else []
     return Publication(
-        folder=_publications(paths) / publication_id,
+        folder=publications_folder(paths) / publication_id,
         publication_id=publication_id,
         as_of=as_of,
         earlier=tuple(i for i in earlier if i != publication_id)[: KEPT_PUBLICATIONS - 1],
@@ -260,102 +252,12 @@ def _earlier_nights(
     if before is None or table is None or table.shape.kind != "as_of":
         return {}
     nights = [key for key in table.partitions if key < as_of.isoformat()]
-    if _shareable(before, name, shape):
+    if shareable(before, name, shape):
         return {key: table.partitions[key] for key in nights}
     return {
-        key: digests(con, shape, f"({_published_rows(before, name, shape, key)})", split=False)[""]
+        key: digests(con, shape, f"({published_rows(before, name, shape, key)})", split=False)[""]
         for key in nights
     }
-
-
-def _shareable(before: Publication | None, name: str, shape: Shape) -> bool:
-    """May files of `before` stand unchanged in a publication where the table has `shape`?"""
-    if before is None or name not in before.tables:
-        return False
-    return before.file_format == FILE_FORMAT and before.tables[name].shape == shape
-
-
-def _published_rows(publication: Publication, name: str, shape: Shape, key: str) -> str:
-    """Query over a published partition in the columns of `shape`; a column it did not have yet is null."""
-    old = publication.tables[name].shape
-    file = publication.folder / partition_path(name, old, key)
-    return f"select {projection(shape, old.names)} from {parquet_files([file])}"
-
-
-def _build(
-    con: DuckDBPyConnection,
-    paths: PublishPaths,
-    target: Publication,
-    before: Publication | None,
-    schema: str,
-    step: StepHook,
-) -> tuple[str, ...]:
-    """Makes the folder of `target` from `schema` and the files of `before`; returns the files it wrote."""
-    publications = _publications(paths)
-    if (target.folder / MANIFEST).is_file():
-        # The contents of a kept publication came back: only its place in the succession is new.
-        _write_manifest(target.folder, target)
-        return ()
-    building = publications / _BUILDING
-    building.mkdir()
-    written: list[str] = []
-    for name, table in target.tables.items():
-        old = before.tables[name].partitions if before and _shareable(before, name, table.shape) else {}
-        for key, part in table.partitions.items():
-            inside = partition_path(name, table.shape, key)
-            path = building / inside
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if before and old.get(key) == part and _share(before.folder / inside, path):
-                continue
-            rows = write_parquet(con, table.shape, _rows(target, before, name, key, schema), path)
-            if rows != part[0]:
-                place = f"{name} {key}".rstrip()
-                raise PublishError(
-                    tr(
-                        f"表 {place} 在发布途中被改动：应有 {part[0]} 行，实有 {rows} 行。请重新运行",
-                        f"{place} changed while it was published: {part[0]} rows were {rows}. Run again",
-                    )
-                )
-            written.append(str(inside))
-        step(f"written:{name}")
-    _write_manifest(building, target)
-    for folder, _, _ in os.walk(building):
-        sync(Path(folder))
-    building.rename(target.folder)
-    sync(publications)
-    return tuple(written)
-
-
-def _rows(target: Publication, before: Publication | None, name: str, key: str, schema: str) -> str:
-    """Query for the rows of one partition: tonight's from `schema`, an earlier night's from where it was kept."""
-    shape = target.tables[name].shape
-    earlier_night = shape.kind == "as_of" and key < target.as_of.isoformat()
-    if schema == "audit" and earlier_night and before is not None:
-        file = before.folder / partition_path(name, before.tables[name].shape, key)
-        if file.is_file():
-            return _published_rows(before, name, shape, key)
-        schema = "marts"
-    return f"select * from {schema}.{quoted(name)} where {partition_filter(shape, key)}"
-
-
-def _share(old: Path, new: Path) -> bool:
-    """Lets `new` be the same file as `old`; False when `old` is not there any more."""
-    try:
-        os.link(old, new)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        # Some file systems know no hard links; a copy costs space, not correctness.
-        shutil.copy(old, new)
-        sync(new)
-    return True
-
-
-def _write_manifest(folder: Path, publication: Publication) -> None:
-    def write(path: Path) -> None:
-        path.write_text(publication.to_json(), "utf-8")
-
-    write_atomically(folder / MANIFEST, write)
 
 
 def _finish(con: DuckDBPyConnection, paths: PublishPaths, target: Publication, step: StepHook) -> None:
@@ -369,23 +271,5 @@ def _finish(con: DuckDBPyConnection, paths: PublishPaths, target: Publication, s
     new_link.replace(paths.published / CURRENT)
     sync(paths.published)
     step("switched")
-    _prune(target.folder.parent, target)
+    prune(target.folder.parent, target)
     step("pruned")
-
-
-def _prune(publications: Path, current: Publication | None) -> None:
-    """Removes every folder that is neither current nor one of its kept predecessors."""
-    folders = sorted(folder for folder in publications.iterdir() if folder.is_dir())
-    if current is None and len(folders) > 1:
-        # One folder is what a killed first run leaves; several are a history that must not be thrown away.
-        link = f"ln -s {PUBLICATIONS}/{folders[-1].name} {publications.parent / CURRENT}"
-        raise PublishError(
-            tr(
-                f"{publications} 里有 {len(folders)} 个发布，但 {CURRENT} 不见了：请执行 {link} 后重新运行",
-                f"{publications} holds {len(folders)} publications but {CURRENT} is gone: run {link}, then run again",
-            )
-        )
-    kept = {current.publication_id, *current.earlier} if current else set()
-    for folder in folders:
-        if folder.name not in kept:
-            shutil.rmtree(folder)

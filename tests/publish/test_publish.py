@@ -94,6 +94,17 @@ def test_a_late_correction_writes_its_day_and_what_follows_from_it(chain: Any) -
     assert chain.query("select count(*), count(*) filter (net_fen = 1350) from marts.orders") == [(16, 1)]
 
 
+def test_a_table_written_in_many_passes_has_the_same_bytes(
+    chain: Any, make_chain: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain.night(D, days=5)
+    for rows in (1, 9):
+        monkeypatch.setattr("dagster_project.publish.folder._CHUNK_ROWS", rows)
+        other = make_chain(f"rows_{rows}")
+        other.night(D, days=5)
+        assert other.tree() == chain.tree()
+
+
 def test_the_same_contents_change_nothing(chain: Any) -> None:
     first = chain.night(D)
     tree, inodes = chain.tree(), _files(first)
