@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,28 +75,15 @@ def write_segment_csvs(chain: Chain, out: Path | None = None) -> Path:
 
 def _prepare(con: duckdb.DuckDBPyConnection, chain: Chain) -> None:
     """Temp table `listed`: every cell of every list as text that is safe in Excel."""
-    stores = pa.table(
-        {
-            "store_code": pa.array([store.store_code for store in chain.stores], pa.string()),
-            "store_name": pa.array([mask_text(store.store_name) for store in chain.stores], pa.string()),
-        }
-    )
-    reasons = [row[0] for row in con.execute("select distinct reason from segment_members").fetchall()]
-    told = pa.table(
-        {
-            "reason": pa.array([reason or "" for reason in reasons], pa.string()),
-            "told": pa.array([mask_text(words.segment_reason(reason)) for reason in reasons], pa.string()),
-        }
-    )
-    tiers = pa.table({"tier": list(words.TIERS), "tier_name": list(words.TIERS.values())})
-    con.register("store_names", stores)
-    con.register("told_reasons", told)
-    con.register("tier_names", tiers)
+    reasons = [row[0] or "" for row in con.execute("select distinct reason from segment_members").fetchall()]
+    _lookup(con, "store_names", {store.store_code: mask_text(store.store_name) for store in chain.stores})
+    _lookup(con, "told_reasons", {reason: mask_text(words.segment_reason(reason)) for reason in reasons})
+    _lookup(con, "tier_names", words.TIERS)
     con.execute(
         """
         create temp macro as_words(cell) as case
             when regexp_matches(cell, '^\\s*[=+@＝＋＠−－-]') then '''' || regexp_replace(cell, '\\s+', ' ', 'g')
-            when regexp_matches(cell, '^[0-9.,%/: ]+$') then chr(9) || cell
+            when regexp_matches(cell, '^[0-9.,%/:eE+ -]+$') then chr(9) || cell
             else regexp_replace(cell, '\\s+', ' ', 'g')
         end
         """
@@ -104,26 +92,34 @@ def _prepare(con: duckdb.DuckDBPyConnection, chain: Chain) -> None:
         """
         create temp table listed as
         with reasons as (
-            select segment_id, member_id, string_agg(distinct told, '；' order by told) as told
-            from segment_members left join told_reasons on told_reasons.reason = coalesce(segment_members.reason, '')
+            select segment_id, member_id, string_agg(distinct told_reasons.told, '；' order by told_reasons.told) as told
+            from segment_members left join told_reasons on told_reasons.code = coalesce(segment_members.reason, '')
             group by segment_id, member_id
         )
         select
             r.segment_id, r.member_id,
             chr(9) || r.member_id as "会员号",
             chr(9) || m.phone_masked as "手机(脱敏)",
-            as_words(coalesce(s.store_name, m.home_store_code)) as "归属门店",
+            as_words(coalesce(s.told, m.home_store_code)) as "归属门店",
             coalesce(t.last_purchase_on, m.last_purchase_on) as "最近消费",
             coalesce(x.spend_30d_fen, 0) as spend_fen,
-            as_words(coalesce(n.tier_name, t.tier)) as "流失分层",
+            as_words(coalesce(n.told, t.tier)) as "流失分层",
             as_words(r.told) as "入选原因"
         from reasons r
         left join members m using (member_id)
         left join member_metrics x using (member_id)
         left join churn_tiers t using (member_id)
-        left join store_names s on s.store_code = m.home_store_code
-        left join tier_names n on n.tier = t.tier
+        left join store_names s on s.code = m.home_store_code
+        left join tier_names n on n.code = t.tier
         """
+    )
+
+
+def _lookup(con: duckdb.DuckDBPyConnection, table: str, told: Mapping[str, str]) -> None:
+    """A temp table of code and what it is called."""
+    con.execute(
+        f"create temp table {table} as select unnest(?::varchar[]) as code, unnest(?::varchar[]) as told",
+        [list(told), list(told.values())],
     )
 
 
