@@ -88,7 +88,7 @@ def score_records(con: duckdb.DuckDBPyConnection, truth: str, result: str) -> di
         "persons": persons,
         "members": members,
         "mixed_members": mixed,
-        "mixed_member_share": mixed_share,
+        "mixed_share": mixed_share,
         "pairwise": {"precision": pair_p, "recall": pair_r, "f1": _f1(pair_p, pair_r)},
         "b_cubed": {"precision": bcubed_p, "recall": bcubed_r, "f1": _f1(bcubed_p, bcubed_r)},
         "sales": sales,

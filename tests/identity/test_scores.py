@@ -48,7 +48,7 @@ def test_empty_truth_gives_no_shares():
     found = scores([])
     assert found["records"] == 0
     assert found["recognition_rate"] is None
-    assert found["mixed_member_share"] is None
+    assert found["mixed_share"] is None
 
 
 @given(
