@@ -12,8 +12,8 @@ from dagster_project.orchestration.dbt import dbt_arguments, dbt_environment
 from dagster_project.orchestration.progress import tell
 from dagster_project.orchestration.published import publish_night, published_key
 from dagster_project.privacy import chain_key
-from dagster_project.publish import last_published_as_of
-from dagster_project.warehouse import prepare
+from dagster_project.publish import last_published_as_of, recover
+from dagster_project.warehouse import connect, prepare
 
 
 class PushConfig(dg.Config):
@@ -81,6 +81,8 @@ def push_assets(chain: Chain) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, config: PushConfig, chain: ChainResource
     ) -> dg.MaterializeResult:
         loaded = chain.load()
+        with connect(loaded.paths.warehouse) as connection:
+            recover(connection, loaded.paths)
         report: PushReport = push(
             loaded,
             run_nights(context)[-1],

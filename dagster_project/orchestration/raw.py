@@ -11,6 +11,7 @@ from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource
 from dagster_project.orchestration.landing import lake_key
 from dagster_project.orchestration.progress import tell
 from dagster_project.privacy import chain_key
+from dagster_project.publish import recover
 from dagster_project.warehouse import connect, prepare, unlanded_nights
 
 OPS_TABLES = (
@@ -55,6 +56,9 @@ def raw_tables(chain: Chain) -> dg.AssetsDefinition:
     )
     def load(context: dg.AssetExecutionContext, chain: ChainResource) -> Iterator[dg.MaterializeResult]:
         loaded = chain.load()
+        with connect(loaded.paths.warehouse) as connection:
+            # a killed run may have left a night half switched; its decisions are read below
+            recover(connection, loaded.paths)
         as_of = run_as_of(context, loaded)
         refresh = context.run.tags.get("linli/full_refresh") == "true"
         prepared = prepare(loaded, as_of, chain_key(loaded.paths.vault), models=DBT_DIR, full_refresh=refresh)
