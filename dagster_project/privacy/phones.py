@@ -23,7 +23,8 @@ _EXCEL_FLOAT = re.compile(r"^(\d{5,})\.0+$")
 _SCIENTIFIC = re.compile(r"^\d(?:\.\d+)?[eE]\+?\d+$")
 _SEPARATORS = re.compile(r"[\s\-‐-―()（）.·']+")
 _IOT = re.compile(r"^(?:14[0-9]\d{10}|1064\d{9})$")
-_IN_TEXT = re.compile(r"(?<!\d)(1[3-9]\d)[ -]?(\d{4})[ -]?(\d{4})(?!\d)")
+# \d also takes full-width digits; a country code may touch the number, any other digit may not
+_IN_TEXT = re.compile(r"(?<!\d)((?:\+|00)?86[ -]?)?([1１][3-9３-９]\d)[ .-]?(\d{4})[ .-]?(\d{4})(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -99,4 +100,4 @@ def _mask_number(national: str) -> str:
 
 def mask_text(text: str) -> str:
     """Free text with every mainland mobile number in it masked."""
-    return _IN_TEXT.sub(lambda match: f"{match.group(1)}****{match.group(3)}", text)
+    return _IN_TEXT.sub(lambda match: f"{match.group(1) or ''}{match.group(2)}****{match.group(4)}", text)

@@ -76,6 +76,8 @@ def test_any_text_is_classified_and_its_mask_hides(text: str) -> None:
 
 def test_numbers_in_free_text_are_masked_and_order_numbers_are_not() -> None:
     assert mask_text(f"给{PLAIN}打电话") == "给139****0000打电话"
+    assert mask_text(f"微信86{PLAIN}或+86 {PLAIN}") == "微信86139****0000或+86 139****0000"
+    assert mask_text("１３９００００００００、139.0000.0000") == "１３９****００００、139****0000"
     assert mask_text("订单 2026110113900000000123") == "订单 2026110113900000000123"
 
 
