@@ -1,0 +1,52 @@
+"""`linli push`: takes one night's campaign decisions to WeCom and the group-buy system."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from dagster_project.lang import tr
+
+
+@click.command("push")
+@click.option(
+    "--chain",
+    envvar="LINLI_CHAIN",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="连锁文件夹",
+)
+@click.option("--date", "night", required=True, type=click.DateTime(["%Y-%m-%d"]), help="推送哪一晚选出的人")
+@click.option("--live", is_flag=True, help="正式发送；不加只预演")
+@click.option("--at", "instant", default="", help="发送时刻：ISO 时间或 now；默认次日各活动的 send_at")
+def push(chain: Path, night: datetime, live: bool, instant: str) -> None:
+    """复核后把券和消息送出去；默认只预演，不写不发。
+
+    \b
+    例：linli push --chain data/demo --date 2026-11-21
+        linli push --chain data/demo --date 2026-11-21 --live
+    重复执行不会重复发送；中途被打断后再执行一次即可继续。
+    """
+    from dagster_project.activation import push as run_push
+    from dagster_project.config import load_chain
+    from dagster_project.orchestration.push import push_instant, refresh_feedback
+
+    loaded = load_chain(chain)
+    try:
+        at = push_instant(loaded, instant)
+    except ValueError:
+        raise click.BadParameter(
+            tr(
+                f"{instant!r} 应为 now 或 2026-11-22T10:00 这样的时间",
+                f"{instant!r} is neither now nor an ISO time",
+            ),
+            param_hint="--at",
+        ) from None
+    say = (lambda text: click.echo(f"  · {text}")) if live else None
+    report = run_push(loaded, night.date(), live=live, at=at, progress=say)
+    click.echo(report.render())
+    if live:
+        refresh_feedback(loaded)
+        click.echo(tr("推送结果已写回发布", "outcomes are in the publication"))
