@@ -47,19 +47,22 @@ def check_batches(batches: Sequence[Batch], chain: Chain) -> list[Verdict]:
     """Checks batches feed by feed.
 
     Batches of one feed are validated together; only when that fails, one by one, so that the finding names the file.
-    `accept_files` of rules/guards.yml lets a batch pass that a person has looked at.
+    `accept_files` of rules/guards.yml lets a batch pass that a person has looked at; one that `refuse_files` names is
+    left out: it never passes and no longer holds the night back.
     """
+    guards = chain.rules.guards
     verdicts = []
     by_feed = sorted(batches, key=lambda b: (b.connection, b.feed, b.batch_id))
     for (connection, feed), group in groupby(by_feed, key=lambda b: (b.connection, b.feed)):
         verdict = Verdict(connection, feed)
-        for batch in (members := list(group)):
+        members = [batch for batch in group if not _is_named(batch, guards.refuse_files)]
+        for batch in members:
             verdict.batches.append(batch.batch_id)
             verdict.rows += batch.rows_loaded
         suspects = _suspects(members, chain)
         for batch in members:
             found = suspects.get(batch.batch_id)
-            if found is None or _accepted(batch, chain):
+            if found is None or _is_named(batch, guards.accept_files):
                 verdict.passed_batches.append(batch.batch_id)
             else:
                 sha = batch.batch_id.rsplit("|", 1)[-1]
@@ -72,9 +75,10 @@ def check_batches(batches: Sequence[Batch], chain: Chain) -> list[Verdict]:
     return verdicts
 
 
-def _accepted(batch: Batch, chain: Chain) -> bool:
+def _is_named(batch: Batch, files: Iterable[str]) -> bool:
+    """Whether a list of file hashes (first 12 digits) names the file of a batch."""
     sha = batch.batch_id.rsplit("|", 1)[-1]
-    return any(name and sha.startswith(name[:12]) for name in chain.rules.guards.accept_files)
+    return any(name and sha.startswith(name[:12]) for name in files)
 
 
 def _suspects(batches: list[Batch], chain: Chain) -> dict[str, list[str]]:

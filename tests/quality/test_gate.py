@@ -28,6 +28,13 @@ def verdict(chain: Chain) -> Verdict:
     return check_batches(batches, chain)[0]
 
 
+def decided(chain: Chain, **lists: str) -> Chain:
+    """The chain after a person wrote a batch's file into a list of rules/guards.yml."""
+    names = {key: (batch.rsplit("|", 1)[-1],) for key, batch in lists.items()}
+    guards = chain.rules.guards.model_copy(update=names)
+    return replace(chain, rules=chain.rules.model_copy(update={"guards": guards}))
+
+
 def test_a_file_in_fen_is_held_back_and_named(chain: Chain, drop) -> None:  # type: ignore[no-untyped-def]
     drop(chain.root, "pos_main", "tickets", "2026-11-01", "yuan.csv", file(1, 100))
     drop(chain.root, "pos_main", "tickets", "2026-11-01", "fen.csv", file(100))
@@ -38,10 +45,11 @@ def test_a_file_in_fen_is_held_back_and_named(chain: Chain, drop) -> None:  # ty
         and "median" in found.findings[0]
         and "accept_files" in found.findings[0]
     )
-    accepted = next(b for b in found.batches if b not in found.passed_batches).rsplit("|", 1)[-1]
-    guards = chain.rules.guards.model_copy(update={"accept_files": (accepted,)})
-    overruled = replace(chain, rules=chain.rules.model_copy(update={"guards": guards}))
-    assert verdict(overruled).passed
+    suspect = next(b for b in found.batches if b not in found.passed_batches)
+    overruled = verdict(decided(chain, accept_files=suspect))
+    assert overruled.passed and suspect in overruled.passed_batches
+    refused = verdict(decided(chain, refuse_files=suspect))
+    assert refused.passed and suspect not in refused.passed_batches and refused.passed_batches
 
 
 def test_too_many_rejects_hold_the_batch_back(chain: Chain, drop) -> None:  # type: ignore[no-untyped-def]
