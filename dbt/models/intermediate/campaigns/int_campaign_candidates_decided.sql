@@ -9,9 +9,13 @@ triggered as (
 
 ),
 
+-- the night of a day is run early on the next one, and that is when its messages are due
 run_context as (
 
-    select * from {{ source('ops', 'run_context') }}
+    select
+        as_of_date,
+        {{ add_days('as_of_date', 1) }} as due_on
+    from {{ source('ops', 'run_context') }}
 
 ),
 
@@ -33,7 +37,7 @@ recent as (
         on triggered.campaign_id = campaigns.campaign_id
     inner join touches
         on triggered.member_id = touches.member_id
-    where touches.sent_on > {{ add_days('run_context.as_of_date', '-campaigns.frequency_days') }}
+    where touches.sent_on > {{ add_days('run_context.due_on', '-campaigns.frequency_days') }}
     group by 1, 2
 
 ),
@@ -49,7 +53,7 @@ prepared as (
         campaigns.frequency_days,
         campaigns.daily_cap,
         campaigns.rule_hash,
-        {{ at_clock('run_context.as_of_date', 'campaigns.planned_time') }} as planned_at,
+        {{ at_clock('run_context.due_on', 'campaigns.planned_time') }} as planned_at,
         case
             when {{ hash_bucket('triggered.campaign_id', 'triggered.member_id') }} < campaigns.holdout_percent
                 then 'holdout'

@@ -1,4 +1,7 @@
 -- Grain: one row per message (one action on one member for one campaign and date): its last state in the journal.
+-- A view: the push rebuilds the two marts that tell of it and nothing before them.
+
+{{ config(materialized='view') }}
 
 select
     message_id,

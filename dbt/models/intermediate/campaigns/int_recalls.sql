@@ -7,7 +7,8 @@ reached as (
     select
         coalesce(redirects.member_id, candidates.member_id) as member_id,
         candidates.lapse_key,
-        min(candidates.business_date) as reached_on
+        -- a night's messages are sent the day after
+        {{ add_days('min(candidates.business_date)', 1) }} as reached_on
     from {{ ref('campaign_candidates') }} as candidates
     left join {{ ref('int_identity_redirects') }} as redirects
         on candidates.member_id = redirects.retired_member_id

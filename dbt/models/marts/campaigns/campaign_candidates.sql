@@ -25,7 +25,7 @@ earlier as (
             when history.outcome = 'quiet_hours'
                 then {{ coupon_code('history.campaign_id', 'history.member_id', 'history.lapse_key') }}
         end as coupon_code,
-        {{ at_clock('history.business_date', 'campaigns.planned_time') }} as planned_at,
+        {{ at_clock(add_days('history.business_date', 1), 'campaigns.planned_time') }} as planned_at,
         cast(null as varchar) as rule_hash
     from {{ source('ops', 'candidate_history') }} as history
     cross join run_context
