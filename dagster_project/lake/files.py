@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Calls `write` with a temporary path beside `path`, makes it durable, then renames it into place."""
+def write_atomically(path: Path, write: Callable[[Path], None], *, last: bool = True) -> None:
+    """Calls `write` with a temporary path beside `path`, makes it durable, then renames it into place.
+
+    `last`: also makes the folder durable; of several files in one folder only the last needs it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
@@ -16,6 +19,8 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(path)
+    if not last:
+        return
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)

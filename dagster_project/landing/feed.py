@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
+import numpy
 import pyarrow as pa
 
 from dagster_project.config import Chain, Connection
@@ -70,37 +71,45 @@ def land_feed(
 ) -> FeedLanding:
     """Lands every file of the nights, oldest night first, then by file name.
 
-    Safe to repeat and to kill: a file whose manifest exists is not read again. One bad file never stops the next.
+    Safe to repeat and to kill: a file whose manifest exists is not read again, and files are checked some at a time
+    but written one by one. One bad file never stops the next.
     """
     result = FeedLanding(connection.name, feed.name)
     seen = _Seen(chain.paths.lake, connection.name, feed.name)
+    waiting = TableLanding(chain, feed, key)
     for night in sorted(nights):
         folder = chain.paths.landing / connection.name / feed.name / night.isoformat()
         files = sorted(_finished(folder)) if folder.is_dir() else []
         if not files:
             result.empty_nights.append(night)
         for path in files:
-            manifest = _land_file(chain, connection, feed, night, path, key, seen)
-            result.manifests.append(manifest)
-            if progress:
-                progress(f"{connection.name}/{feed.name}/{night}/{path.name}")
+            known = _take_file(connection, feed, night, path, seen, waiting)
+            if known is not None:
+                result.manifests.append(known)
+        if progress and files:
+            progress(f"{connection.name}/{feed.name}/{night}")
+        if waiting.is_full:
+            result.manifests += waiting.flush()
+    result.manifests += waiting.flush()
+    result.manifests.sort(key=lambda manifest: (manifest.night, manifest.file))
     return result
 
 
 class _Seen:
-    """Content hashes that a feed has already loaded, from the lake's own manifests; opened only when met again."""
+    """Content hashes that a feed has already taken, from the lake's own manifests; opened only when met again."""
 
     def __init__(self, lake: Path, connection: str, feed: str) -> None:
         self._paths: dict[str, list[Path]] = {}
+        self._taken: dict[str, list[Manifest]] = {}
         for path in list_manifests(lake, connection, feed):
-            self.add(path)
+            self._paths.setdefault(path.name.split("-", 1)[0], []).append(path)
 
-    def add(self, path: Path) -> None:
-        self._paths.setdefault(path.name.split("-", 1)[0], []).append(path)
+    def take(self, manifest: Manifest) -> None:
+        self._taken.setdefault(manifest.sha256, []).append(manifest)
 
     def manifests(self, sha256: str) -> list[Manifest]:
         found = [read_manifest(path) for path in self._paths.get(sha256[:12], [])]
-        return [manifest for manifest in found if manifest.sha256 == sha256]
+        return [manifest for manifest in found if manifest.sha256 == sha256] + self._taken.get(sha256, [])
 
 
 def _finished(folder: Path) -> list[Path]:
@@ -111,97 +120,155 @@ def _finished(folder: Path) -> list[Path]:
     ]
 
 
-def _land_file(
-    chain: Chain, connection: Connection, feed: Feed, night: date, path: Path, key: ChainKey, seen: _Seen
-) -> Manifest:
+def _take_file(
+    connection: Connection, feed: Feed, night: date, path: Path, seen: _Seen, waiting: TableLanding
+) -> Manifest | None:
+    """Reads one file into `waiting`; a manifest when it needs no reading because it is known."""
     data = path.read_bytes()
-    sha256 = hashlib.sha256(data).hexdigest()
-    blank = Manifest(
+    blank = new_manifest(connection, feed, night, path.name, hashlib.sha256(data).hexdigest())
+    known = seen.manifests(blank.sha256)
+    for manifest in known:
+        if manifest.night == blank.night and manifest.file == blank.file and manifest.status != "quarantined":
+            return manifest
+    loaded = next((manifest for manifest in known if manifest.status == "loaded"), None)
+    if loaded is None:
+        taken = waiting.add(blank, lambda: read_bytes(data))
+        seen.take(taken)
+        return None
+    repeated = replace(
+        blank,
+        status="repeated",
+        format=loaded.format,
+        encoding=loaded.encoding,
+        rows_read=loaded.rows_read,
+        rows_repeated=loaded.rows_read,
+        reason=tr(
+            f"与 {loaded.night}/{loaded.file} 内容相同", f"same content as {loaded.night}/{loaded.file}"
+        ),
+    )
+    waiting.write_after(repeated)
+    return None
+
+
+def new_manifest(connection: Connection, feed: Feed, night: date, file: str, sha256: str) -> Manifest:
+    """The manifest of a file of which only name and content hash are known."""
+    return Manifest(
         connection=connection.name,
         kind=connection.kind,
         feed=feed.name,
         night=night.isoformat(),
-        file=path.name,
+        file=file,
         sha256=sha256,
         status="loaded",
         batch_id=make_batch_id(connection.name, feed.name, night, sha256),
     )
-    known = seen.manifests(sha256)
-    same_file = [
-        m for m in known if m.night == blank.night and m.file == blank.file and m.status != "quarantined"
-    ]
-    if same_file:
-        return same_file[0]
-    loaded = next((m for m in known if m.status == "loaded"), None)
-    if loaded is not None:
-        rows = loaded.rows_read
+
+
+class TableLanding:
+    """Takes tables of one feed through the door and the checks, some files at a time, and writes them as batches.
+
+    Checking many small files together saves the fixed cost of each; a batch stays one file.
+    """
+
+    _FULL_ROWS = 500_000
+
+    def __init__(self, chain: Chain, feed: Feed, key: ChainKey) -> None:
+        self._chain, self._feed, self._key = chain, feed, key
+        self._clear()
+
+    def _clear(self) -> None:
+        self._manifests: list[Manifest] = []
+        self._sources: dict[int, TextTable] = {}
+        self._tables: list[pa.Table] = []
+        self._numbers: dict[str, str] = {}
+        self._rows = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._rows >= self._FULL_ROWS
+
+    def write_after(self, manifest: Manifest) -> None:
+        """A manifest without rows, to be written in its turn."""
+        self._manifests.append(manifest)
+
+    def add(self, blank: Manifest, read: Callable[[], TextTable]) -> Manifest:
+        """Reads one table; what cannot be used becomes a quarantined manifest with the reason."""
+        refused = self._chain.rules.guards.refuse_files
+        try:
+            if any(blank.sha256.startswith(prefix) for prefix in refused if prefix):
+                raise UnreadableFileError(
+                    tr("rules/guards.yml 的 refuse_files 拒收", "refused by refuse_files in rules/guards.yml")
+                )
+            source = read()
+            table = _canonical_names(source.table, self._feed)
+            missing = [c.name for c in self._feed.columns if c.must and c.name not in table.column_names]
+            if missing:
+                listed = ", ".join(missing)
+                raise UnreadableFileError(
+                    tr(f"缺少必需的列：{listed}", f"required columns are missing: {listed}")
+                )
+        except UnreadableFileError as error:
+            manifest = replace(blank, status="quarantined", reason=str(error))
+            self._manifests.append(manifest)
+            return manifest
+        known = {column.name for column in self._feed.columns}
         manifest = replace(
             blank,
-            status="repeated",
-            format=loaded.format,
-            encoding=loaded.encoding,
-            rows_read=rows,
-            rows_repeated=rows,
-            reason=tr(
-                f"与 {loaded.night}/{loaded.file} 内容相同", f"same content as {loaded.night}/{loaded.file}"
-            ),
+            format=source.format,
+            encoding=source.encoding,
+            rows_read=source.rows_read,
+            extra_columns=tuple(sorted(n for n in table.column_names if n not in known and n != "_row_no")),
+            missing_columns=tuple(c.name for c in self._feed.columns if c.name not in table.column_names),
         )
-        written = write_batch(chain.paths.lake, manifest, None, None)
-    else:
-        written = land_table(chain, connection, feed, blank, lambda: read_bytes(data), key)
-    seen.add(written.path(chain.paths.lake))
-    return written
+        passed = pass_door(table, self._feed, self._key)
+        number, count = len(self._manifests), table.num_rows
+        night = pa.scalar(date.fromisoformat(blank.night), pa.date32())
+        self._tables.append(
+            passed.table.append_column(
+                "_file_no", pa.repeat(pa.scalar(number, pa.int64()), count)
+            ).append_column("_night", pa.repeat(night, count))
+        )
+        self._numbers |= passed.numbers
+        self._sources[number] = source
+        self._manifests.append(manifest)
+        self._rows += count
+        return manifest
+
+    def flush(self) -> list[Manifest]:
+        """Checks and writes what is waiting; returns the final manifests in the order of arrival."""
+        guards, lake = self._chain.rules.guards, self._chain.paths.lake
+        if self._numbers:
+            # the vault first: a token that the lake knows can always be resolved
+            Vault(self._chain.paths.vault, self._key).put(self._numbers)
+        valid = None
+        if self._tables:
+            limits = Limits(self._chain.timezone, guards.earliest_year, guards.max_line_amount_yuan // 100)
+            together = pa.concat_tables(self._tables, promote_options="default")
+            valid = validate_rows(together, self._feed, limits)
+        written = []
+        for number, manifest in enumerate(self._manifests):
+            if valid is None or number not in self._sources:
+                written.append(write_batch(lake, manifest, None, None))
+                continue
+            rows = _of_file(valid.rows, number)
+            source = self._sources[number]
+            manifest = replace(
+                manifest,
+                rows_loaded=rows.num_rows,
+                rows_repeated=valid.repeated.get(number, 0),
+                rows_rejected=valid.rejected.get(number, 0) + len(source.broken),
+            )
+            rejects = _rejects(_of_file(valid.rejects, number), source, manifest)
+            written.append(write_batch(lake, manifest, _with_origin(rows, manifest), rejects))
+        self._clear()
+        return written
 
 
-def land_table(
-    chain: Chain,
-    connection: Connection,
-    feed: Feed,
-    blank: Manifest,
-    read: Callable[[], TextTable],
-    key: ChainKey,
-) -> Manifest:
-    """Reads, takes through the door, checks and writes one table; quarantines it when it cannot be used."""
-    lake, guards = chain.paths.lake, chain.rules.guards
-    try:
-        if any(blank.sha256.startswith(prefix) for prefix in guards.refuse_files if prefix):
-            raise UnreadableFileError(
-                tr("rules/guards.yml 的 refuse_files 拒收", "refused by refuse_files in rules/guards.yml")
-            )
-        source = read()
-        table = _canonical_names(source.table, feed)
-        missing = [c.name for c in feed.columns if c.must and c.name not in table.column_names]
-        if missing:
-            raise UnreadableFileError(
-                tr(
-                    f"缺少必需的列：{', '.join(missing)}",
-                    f"required columns are missing: {', '.join(missing)}",
-                )
-            )
-    except UnreadableFileError as error:
-        return write_batch(lake, replace(blank, status="quarantined", reason=str(error)), None, None)
-    passed = pass_door(table, feed, key)
-    night = date.fromisoformat(blank.night)
-    limits = Limits(chain.timezone, night, guards.earliest_year, guards.max_line_amount_yuan // 100)
-    valid = validate_rows(passed.table, feed, limits)
-    if passed.numbers:
-        # the vault first: a token that the lake knows can always be resolved
-        Vault(chain.paths.vault, key).put(passed.numbers)
-    known = {column.name for column in feed.columns}
-    manifest = replace(
-        blank,
-        format=source.format,
-        encoding=source.encoding,
-        rows_read=source.rows_read,
-        rows_loaded=valid.rows.num_rows,
-        rows_repeated=valid.repeated,
-        rows_rejected=valid.rejected + len(source.broken),
-        extra_columns=tuple(sorted(n for n in table.column_names if n not in known and n != "_row_no")),
-        missing_columns=tuple(c.name for c in feed.columns if c.name not in table.column_names),
-    )
-    return write_batch(
-        lake, manifest, _with_origin(valid.rows, manifest), _rejects(valid.rejects, source, manifest)
-    )
+def _of_file(table: pa.Table, number: int) -> pa.Table:
+    """The rows of one file; rows lie in file order, so this is a slice."""
+    numbers = table.column("_file_no").to_numpy()
+    first, last = numpy.searchsorted(numbers, [number, number + 1])
+    return table.slice(int(first), int(last - first)).drop_columns(["_file_no"])
 
 
 def _canonical_names(table: pa.Table, feed: Feed) -> pa.Table:

@@ -11,8 +11,8 @@ import pyarrow as pa
 from dagster_project.config import Chain, Connection
 from dagster_project.contracts import feed as contract_feed
 from dagster_project.contracts import feeds_of
-from dagster_project.lake.batches import Manifest, list_manifests, make_batch_id, read_manifest
-from dagster_project.landing.feed import FeedLanding, land_table
+from dagster_project.lake.batches import Manifest, list_manifests, read_manifest
+from dagster_project.landing.feed import FeedLanding, TableLanding, new_manifest
 from dagster_project.landing.readers import TextTable
 from dagster_project.lang import tr
 from dagster_project.privacy import ChainKey
@@ -61,19 +61,13 @@ def _land(
     chain: Chain, connection: Connection, name: str, night: date, table: pa.Table, key: ChainKey
 ) -> Manifest:
     feed = contract_feed(connection.kind, name)
-    sha256 = _content_hash(table, connection.name, name, night)
-    blank = Manifest(
-        connection=connection.name,
-        kind=connection.kind,
-        feed=name,
-        night=night.isoformat(),
-        file=f"api-{name}",
-        sha256=sha256,
-        status="loaded",
-        batch_id=make_batch_id(connection.name, name, night, sha256),
+    blank = new_manifest(
+        connection, feed, night, f"api-{name}", _content_hash(table, connection.name, name, night)
     )
     numbered = table.append_column("_row_no", pa.array(range(1, table.num_rows + 1), pa.int64()))
-    return land_table(chain, connection, feed, blank, lambda: TextTable(numbered, "api", "utf-8"), key)
+    landing = TableLanding(chain, feed, key)
+    landing.add(blank, lambda: TextTable(numbered, "api", "utf-8"))
+    return landing.flush()[0]
 
 
 def _content_hash(table: pa.Table, *origin: object) -> str:

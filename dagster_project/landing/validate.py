@@ -1,4 +1,4 @@
-"""Checks and normalises the rows of one file, as sets in an in-memory DuckDB.
+"""Checks and normalises the rows of some files of one feed, as sets in an in-memory DuckDB.
 
 Values leave in one spelling per type (plain decimal yuan, chain-local `YYYY-MM-DD HH:MM:SS`, Y/N, lower-case enums).
 A row that could not be counted is rejected; a wrong optional value is emptied; both are listed with file, row and
@@ -8,7 +8,6 @@ column, never with the value itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 import duckdb
 import pyarrow as pa
@@ -26,34 +25,35 @@ _TIME_FORMATS = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What a plausible value is: `zone` of naive times, first year, the night of arrival, largest amount (yuan)."""
+    """What a plausible value is: `zone` of naive times, first year, largest amount (yuan)."""
 
     zone: str
-    night: date
     earliest_year: int
     max_amount_yuan: int
 
 
 @dataclass
 class Validated:
-    """`rows`: normalised rows with `_row_no`, in file order. `rejects`: row_no, column_name, value_kind, rule, action."""
+    """`rows`: normalised rows with `_file_no` and `_row_no`, in that order.
+
+    `rejects`: _file_no, row_no, column_name, value_kind, rule, action. `repeated`, `rejected`: rows by _file_no.
+    """
 
     rows: pa.Table
     rejects: pa.Table
-    repeated: int
-    rejected: int
+    repeated: dict[int, int]
+    rejected: dict[int, int]
 
 
 def validate_rows(table: pa.Table, feed: Feed, limits: Limits) -> Validated:
-    """Splits a file's rows into good ones, exact repeats and rejects.
+    """Splits the rows of some files into good ones, exact repeats within a file, and rejects.
 
     Args:
-        table: raw columns of the feed as far as the file has them, `_extra`, `_row_no`.
+        table: raw columns of the feed as far as any file has them, `_extra`, `_row_no`, `_file_no`, and `_night`, the
+            night on which the file arrived.
     """
     with duckdb.connect() as connection:
-        connection.execute("set threads = 2")
-        connection.execute("set preserve_insertion_order = true")
-        connection.execute(f"set TimeZone = '{limits.zone}'")
+        connection.execute(f"set threads = 2; set TimeZone = '{limits.zone}'")
         connection.register("arrived", table)
         return _validate(connection, table.column_names, feed, limits)
 
@@ -64,34 +64,34 @@ def _validate(
     typed = {column.name: column for column in feed.columns}
     names = [name for name in feed.raw_columns() if name in present]
     cleaned = ", ".join(f"nullif(trim({_q(name)}, {_BLANK}), '') as {_q(name)}" for name in names)
-    connection.execute(f"create temp table cleaned as select _row_no, _extra, {cleaned} from arrived")
     values = ", ".join(f"{_value(name, typed.get(name), limits)} as {_q(name)}" for name in names)
-    connection.execute(f"create temp table normalised as select _row_no, _extra, {values} from cleaned")
-
     checks = [check for name in names if (check := _check(name, typed.get(name)))]
-    findings = " union all ".join(checks) or "select 0::bigint, '', '', '', '' where false"
-    connection.execute(
-        f"create temp table findings(row_no, column_name, value_kind, rule, action) as {findings} order by 1, 2"
-    )
+    findings = " union all ".join(checks) or "select 0::bigint, 0::bigint, '', '', '', '' where false"
     everything = ", ".join([_q(name) for name in names] + ["_extra"])
     connection.execute(
         f"""
+        create temp table cleaned as select _file_no, _row_no, _night, _extra, {cleaned} from arrived;
+        create temp table normalised as select _file_no, _row_no, _extra, {values} from cleaned;
+        create temp table findings(_file_no, row_no, column_name, value_kind, rule, action) as {findings};
+        create temp table refused as
+            select distinct _file_no, row_no as _row_no from findings where action = 'row_rejected';
         create temp table kept as
-        select *, row_number() over (partition by {everything} order by _row_no) as copy
-        from normalised
-        where _row_no not in (select row_no from findings where action = 'row_rejected')
+            select *, row_number() over (partition by _file_no, {everything} order by _row_no) as copy
+            from normalised anti join refused using (_file_no, _row_no)
         """
     )
-    absent = ", ".join(f"null::varchar as {_q(name)}" for name in feed.raw_columns() if name not in names)
+    absent = "".join(f", null::varchar as {_q(name)}" for name in feed.raw_columns() if name not in names)
     ordered = ", ".join(_q(name) for name in feed.raw_columns())
-    source = f"select *{', ' + absent if absent else ''} from kept where copy = 1"
     rows = connection.sql(
-        f"select {ordered}, _extra, _row_no from ({source}) order by _row_no"
+        f"select {ordered}, _extra, _file_no, _row_no from (select *{absent} from kept where copy = 1)"
+        " order by _file_no, _row_no"
     ).to_arrow_table()
-    rejects = connection.sql("select * from findings order by row_no, column_name, rule").to_arrow_table()
-    count = "select count(*) filter (where copy > 1), (select count(distinct row_no) from findings where action = 'row_rejected') from kept"
-    repeated, rejected = connection.execute(count).fetchall()[0]
-    return Validated(rows, rejects, repeated, rejected)
+    rejects = connection.sql(
+        "select * from findings order by _file_no, row_no, column_name, rule"
+    ).to_arrow_table()
+    repeated = connection.execute("select _file_no, count(*) from kept where copy > 1 group by 1").fetchall()
+    rejected = connection.execute("select _file_no, count(*) from refused group by 1").fetchall()
+    return Validated(rows, rejects, dict(repeated), dict(rejected))
 
 
 def _value(name: str, column: Column | None, limits: Limits) -> str:
@@ -134,12 +134,12 @@ def _time(cell: str, column: Column, limits: Limits) -> str:
     window = f"year({moment}) >= {limits.earliest_year}"
     if column.name not in _MAY_LIE_AHEAD:
         # a night's files may hold the small hours after midnight, nothing later
-        window += f" and {moment} < timestamp '{limits.night + timedelta(days=2)}'"
+        window += f" and {moment} < _night + interval 2 days"
     return f"case when {window} then ({moment})::varchar end"
 
 
 def _check(name: str, column: Column | None) -> str | None:
-    """SQL that lists what is wrong in one column: row_no, column_name, value_kind, rule, action."""
+    """SQL that lists what is wrong in one column: _file_no, row_no, column_name, value_kind, rule, action."""
     if column is None:
         return None
     cell, kind = f"c.{_q(name)}", column.type
@@ -163,8 +163,8 @@ def _check(name: str, column: Column | None) -> str | None:
         f" else 'text(' || length({cell}) || ')' end"
     )
     return (
-        f"select c._row_no as row_no, '{name}' as column_name, {shape} as value_kind, {rule} as rule, {action} as action"
-        f" from cleaned c join normalised n using (_row_no) where {condition}"
+        f"select c._file_no, c._row_no, '{name}', {shape}, {rule}, {action}"
+        f" from cleaned c join normalised n using (_file_no, _row_no) where {condition}"
     )
 
 
