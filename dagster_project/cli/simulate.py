@@ -20,11 +20,17 @@ from dagster_project.lang import tr
     show_default=True,
     help="real 重放真实小票（Complete Journey），synthetic 生成任意规模的购物篮",
 )
-@click.option("--persons", type=click.IntRange(min=1), help="人数；real 不给则用全部 2,469 户，synthetic 默认 20000")
+@click.option(
+    "--persons", type=click.IntRange(min=1), help="人数；real 不给则用全部 2,469 户，synthetic 默认 20000"
+)
 @click.option("--stores", type=click.IntRange(1, 2000), default=6, show_default=True, help="门店数")
-@click.option("--days", type=click.IntRange(1, 3650), default=120, show_default=True, help="天数（real 最多 360）")
+@click.option(
+    "--days", type=click.IntRange(1, 3650), default=120, show_default=True, help="天数（real 最多 360）"
+)
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="随机种子，相同则字节相同")
-@click.option("--end", type=click.DateTime(["%Y-%m-%d"]), default="2026-11-21", show_default=True, help="最后一个营业日")
+@click.option(
+    "--end", type=click.DateTime(["%Y-%m-%d"]), default="2026-11-21", show_default=True, help="最后一个营业日"
+)
 def simulate(
     out: Path, basis: str, persons: int | None, stores: int, days: int, seed: int, end: datetime
 ) -> None:

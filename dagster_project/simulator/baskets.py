@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import duckdb
 
 from dagster_project.simulator.catalogue import receipts_folder
 from dagster_project.simulator.settings import World
+
+# When a Chinese fresh-food shop sells: share of the day's trips done by that hour (24 is midnight). The receipts keep
+# their order within the day; their American afternoon becomes a morning and an after-work peak.
+_SOLD_BY = [
+    *(
+        (0.0, 6.5),
+        (0.05, 7.3),
+        (0.30, 9.0),
+        (0.46, 10.2),
+        (0.56, 12.0),
+        (0.63, 15.0),
+        (0.67, 16.0),
+        (0.85, 18.2),
+    ),
+    *((0.95, 19.8), (0.995, 21.8), (1.0, 24.8)),
+]
 
 
 def build_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
@@ -73,6 +91,10 @@ def _replayed_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
         from receipt_line order by src, line_no"""
     )
     con.execute("drop table receipt_line")
+    con.execute(
+        f"update receipt set sec = warped.sec from (select src, ({_hour_of('part')} * 3600)::INT as sec from ("
+        "select src, percent_rank() over (order by sec, src) as part from receipt)) warped where warped.src = receipt.src"
+    )
     # Each trip is one adult's; trips to a shop other than the usual one stay trips to another shop half the time.
     con.execute(
         f"""create table trip as
@@ -87,6 +109,15 @@ def _replayed_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
             when size.adults = 1 or u(r.src, 'who') < 0.58 + 0.3 * u(r.hh, 'main') then 0
             else 1 + pick(r.src, 'which adult', size.adults - 1) end"""
     )
+
+
+def _hour_of(part: str) -> str:
+    """SQL: the hour by which `part` of the day's trips are done, straight lines between the known hours."""
+    cases = " ".join(
+        f"when {part} <= {upper} then {hour} + ({part} - {lower}) * {(until - hour) / (upper - lower)}"
+        for (lower, hour), (upper, until) in pairwise(_SOLD_BY)
+    )
+    return f"case {cases} end"
 
 
 def _generated_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:

@@ -17,14 +17,16 @@ def open_points(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def emit_counter(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, first: int, last: int) -> None:
+def emit_counter(
+    con: duckdb.DuckDBPyConnection, world: World, landing: Landing, first: int, last: int
+) -> None:
     """Writes the POS files of nights first…last. Leaves `counter_line` for the stock count."""
     _tickets(con, world, first, last)
-    landing.emit(POS, "tickets", _ticket_rows(world), until=last, truth=True, order="updated_at nulls first")
-    landing.emit(POS, "ticket_lines", _line_rows(), until=last)
-    landing.emit(POS, "tenders", _tender_rows(world), until=last)
+    landing.emit(POS, "tickets", _ticket_rows(world), until=last, truth=True, sort="bid, step")
+    landing.emit(POS, "ticket_lines", _line_rows(), until=last, sort="bid, step, line_no")
+    landing.emit(POS, "tenders", _tender_rows(world), until=last, sort="bid, step, tender_no")
     entries = _point_rows(world, first)
-    landing.emit(POS, "points", entries, until=last, truth=True)
+    landing.emit(POS, "points", entries, until=last, truth=True, sort="bid, step")
     con.execute(
         f"insert into ledger select member_ref, night, if(kind = 'spend', -points, points) from ({entries}) "
         f"where night < {world.days} and not opening"
@@ -35,16 +37,18 @@ def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int
     """Creates `counter_line` and `ticket`: one row per sale with all that was decided about it."""
     r = world.rates
     con.execute(
-        f"create or replace table counter_basket as select * from basket "
-        f"where not grouped and night between {first} and least({last}, {world.days - 1})"
+        f"create or replace table counter_basket as select *, ticket_id(day, bid) as ticket_id, "
+        f"store_code_of(store) as store_code from basket where not grouped and night between {first} and least({last}, {world.days - 1})"
     )
-    con.execute(f"create or replace table counter_line as {lines_of(world, 'select bid, src, pid, store, day, sec, lines, night from counter_basket')}")
+    con.execute(
+        f"create or replace table counter_line as {lines_of(world, 'select bid, src, pid, store, day, sec, lines, night, ticket_id, store_code from counter_basket')}"
+    )
     con.execute(
         f"""create or replace table ticket as
         with total as (select bid, sum(gross_fen)::BIGINT as gross_fen, sum(disc_fen)::BIGINT as disc_fen
             from counter_line group by bid),
         base as (
-            select b.bid, b.src, b.pid, b.store, b.day, b.sec, b.night, b.coupon_code, t.gross_fen,
+            select b.bid, b.ticket_id, b.store_code, b.pid, b.store, b.day, b.sec, b.night, t.gross_fen,
                 t.disc_fen + if(b.coupon_code is null, 0, least(800, (t.gross_fen - t.disc_fen) // 2)) as discount_fen,
                 t.gross_fen - discount_fen as net_fen, b.coupon_code is not null as with_coupon,
                 case when p.card_b is not null and b.day >= p.card_b_day then p.card_b
@@ -102,10 +106,10 @@ def _ticket_rows(world: World) -> str:
         case when pay_openid is not null then '{PAY_APPID}' end as pay_appid,
         case when method = 'alipay' and u(bid, 'openid seen') < 0.95 then alipay_id end as alipay_user_id,
         case when u(bid, 'face') < {r.face_ticket} then face end as face_token"""
-    shop = f"store_code_of(store) as store_code, store_code_of(store) || 'E' || lpad(cashier::VARCHAR, 2, '0') as cashier_id, person_id"
+    shop = "bid, store_code, store_code || 'E' || lpad(cashier::VARCHAR, 2, '0') as cashier_id, person_id"
     earned = "case when card_shown then (net_fen // 100)::VARCHAR end"
     return f"""
-        select night, {shop}, ticket_id(day, bid) as ticket_id, 'sale' as kind, moment(day, sec) as sold_at,
+        select night, {shop}, 0 as step, ticket_id, 'sale' as kind, moment(day, sec) as sold_at,
             null::VARCHAR as origin_ticket_id, yuan(gross_fen) as gross, yuan(discount_fen) as discount,
             yuan(rounding_fen) as rounding, yuan(net_fen) as net,
             if(card_shown and happened <> 'late card', card, null) as member_ref, said_phone as phone, {payment},
@@ -115,25 +119,25 @@ def _ticket_rows(world: World) -> str:
         from ticket
         union all by name
         -- the shop adds the forgotten card and sends the ticket again
-        select (night + 1 + pick(bid, 'fixed after', 3))::INT as night, {shop}, ticket_id(day, bid) as ticket_id, 'sale' as kind,
+        select (night + 1 + pick(bid, 'fixed after', 3))::INT as night, {shop}, 1 as step, ticket_id, 'sale' as kind,
             moment(day, sec) as sold_at, yuan(gross_fen) as gross, yuan(discount_fen) as discount,
             yuan(rounding_fen) as rounding, yuan(net_fen) as net, card as member_ref, said_phone as phone, {payment},
             {earned} as points_earned, moment(night + 1, 32400 + pick(bid, 'fixed at', 30000)) as updated_at, false as first
         from ticket where happened = 'late card' and card_shown
         union all by name
-        select night, {shop}, ticket_id(day, bid) || 'V' as ticket_id, 'void' as kind, moment(day, sec + 180) as sold_at,
-            ticket_id(day, bid) as origin_ticket_id, yuan(gross_fen) as gross, yuan(discount_fen) as discount,
+        select night, {shop}, 2 as step, ticket_id || 'V' as ticket_id, 'void' as kind, moment(day, sec + 180) as sold_at,
+            ticket.ticket_id as origin_ticket_id, yuan(gross_fen) as gross, yuan(discount_fen) as discount,
             yuan(rounding_fen) as rounding, yuan(net_fen) as net, if(card_shown, card, null) as member_ref, true as first
         from ticket where happened = 'void'
         union all by name
-        select r.night, {shop}, ticket_id(day, bid) || 'R' as ticket_id, 'return' as kind,
+        select r.night, {shop}, 3 as step, ticket_id || 'R' as ticket_id, 'return' as kind,
             moment(back_day, 36000 + pick(bid, 'back at', 30000)) as sold_at,
-            if(u(bid, 'unlinked') < {r.return_unlinked}, null, ticket_id(day, bid)) as origin_ticket_id,
+            if(u(bid, 'unlinked') < {r.return_unlinked}, null, r.ticket_id) as origin_ticket_id,
             yuan(back_fen) as gross, yuan(0) as discount, yuan(0) as rounding, yuan(back_fen) as net,
             if(card_shown and u(bid, 'card again') < 0.7, card, null) as member_ref, true as first
         from ({_returned()}) r
         union all by name
-        select night, {shop}, ticket_id(day, bid) || 'Z' as ticket_id, 'recharge' as kind, moment(day, sec - 90) as sold_at,
+        select night, {shop}, 4 as step, ticket_id || 'Z' as ticket_id, 'recharge' as kind, moment(day, sec - 90) as sold_at,
             yuan(recharge_fen) as gross, yuan(0) as discount, yuan(0) as rounding, yuan(recharge_fen) as net, card as member_ref,
             true as first
         from ({_recharged(world)})"""
@@ -160,38 +164,38 @@ def _recharged(world: World) -> str:
 def _line_rows() -> str:
     goods = "s.sku, s.item_name, s.category, s.category_l1"
     return f"""
-        select l.night, store_code_of(l.store) as store_code, ticket_id(l.day, l.bid) as ticket_id, l.line_no, {goods}, l.qty,
+        select l.night, l.bid, 0 as step, l.store_code, l.ticket_id, l.line_no, {goods}, l.qty,
             yuan(l.price_fen) as price, yuan(l.gross_fen - l.disc_fen) as amount, yuan(l.disc_fen) as discount,
             if(l.gift, 'Y', 'N') as is_gift
         from counter_line l join sku s using (sku_no)
         union all by name
-        select r.night, store_code_of(r.store) as store_code, ticket_id(r.day, r.bid) || 'R' as ticket_id, l.line_no, {goods}, l.qty,
+        select r.night, r.bid, 3 as step, r.store_code, r.ticket_id || 'R' as ticket_id, l.line_no, {goods}, l.qty,
             yuan(l.price_fen) as price, yuan(if(r.whole, l.gross_fen - l.disc_fen, r.back_fen)) as amount,
-            yuan(l.disc_fen) as discount, if(l.gift, 'Y', 'N') as is_gift
+            yuan(0) as discount, if(l.gift, 'Y', 'N') as is_gift
         from ({_returned()}) r join counter_line l on l.bid = r.bid and (r.whole or l.line_no = 1) join sku s using (sku_no)"""
 
 
 def _tender_rows(world: World) -> str:
-    shop = "store_code_of(store) as store_code"
+    shop = "bid, store_code"
     return f"""
         with main as (select *, net_fen + rounding_fen - spent_points - voucher_fen as pay_fen,
             if(method = 'cash' and u(bid, 'note') < 0.55, ceil(pay_fen / 1000)::BIGINT * 1000, pay_fen) as given_fen from ticket)
-        select night, {shop}, ticket_id(day, bid) as ticket_id, '1' as tender_no, method, yuan(given_fen) as amount,
+        select night, {shop}, 0 as step, ticket_id, '1' as tender_no, method, yuan(given_fen) as amount,
             yuan(given_fen - pay_fen) as change from main
         union all by name
-        select night, {shop}, ticket_id(day, bid) as ticket_id, '2' as tender_no, 'points' as method, yuan(spent_points) as amount,
+        select night, {shop}, 0 as step, ticket_id, '2' as tender_no, 'points' as method, yuan(spent_points) as amount,
             yuan(0) as change from ticket where spent_points > 0
         union all by name
-        select night, {shop}, ticket_id(day, bid) as ticket_id, '2' as tender_no, 'coupon' as method, yuan(voucher_fen) as amount,
+        select night, {shop}, 0 as step, ticket_id, '2' as tender_no, 'coupon' as method, yuan(voucher_fen) as amount,
             yuan(0) as change from ticket where voucher_fen > 0
         union all by name
-        select night, {shop}, ticket_id(day, bid) || 'V' as ticket_id, '1' as tender_no, method,
+        select night, {shop}, 2 as step, ticket_id || 'V' as ticket_id, '1' as tender_no, method,
             yuan(net_fen + rounding_fen) as amount, yuan(0) as change from ticket where happened = 'void'
         union all by name
-        select night, {shop}, ticket_id(day, bid) || 'R' as ticket_id, '1' as tender_no, method, yuan(back_fen) as amount,
+        select night, {shop}, 3 as step, ticket_id || 'R' as ticket_id, '1' as tender_no, method, yuan(back_fen) as amount,
             yuan(0) as change from ({_returned()})
         union all by name
-        select night, {shop}, ticket_id(day, bid) || 'Z' as ticket_id, '1' as tender_no,
+        select night, {shop}, 4 as step, ticket_id || 'Z' as ticket_id, '1' as tender_no,
             if(method = 'stored_value', 'cash', method) as method, yuan(recharge_fen) as amount, yuan(0) as change
         from ({_recharged(world)})"""
 
@@ -202,25 +206,25 @@ def _point_rows(world: World, first: int) -> str:
     if first == 0:
         opening = """
         union all by name
-        select 0 as night, 'PO' || l.card as entry_id, l.card as member_ref, moment(0, 14500) as occurred_at,
+        select 0 as night, p.pid as bid, 4 as step, 'PO' || l.card as entry_id, l.card as member_ref, moment(0, 14500) as occurred_at,
             'adjust' as kind, l.points, 'opening' as ref_id, p.person_id, true as opening
         from ledger l join person p on p.card_a = l.card and not p.took_card where l.night = 0 and l.points > 0"""
     return f"""
-        select night, 'PT' || ticket_id(day, bid) as entry_id, card as member_ref, null::VARCHAR as phone,
-            moment(day, sec) as occurred_at, 'earn' as kind, (net_fen // 100) as points, ticket_id(day, bid) as ref_id, person_id,
+        select night, bid, 0 as step, 'PT' || ticket_id as entry_id, card as member_ref, null::VARCHAR as phone,
+            moment(day, sec) as occurred_at, 'earn' as kind, (net_fen // 100) as points, ticket_id as ref_id, person_id,
             false as opening
         from (select * replace (if(happened = 'late card', night + 1 + pick(bid, 'fixed after', 3), night)::INT as night) from ticket)
         where card_shown and net_fen >= 100 and u(bid, 'unposted') >= {world.rates.points_unposted}
         union all by name
-        select night, 'PS' || ticket_id(day, bid) as entry_id, card as member_ref, moment(day, sec) as occurred_at,
-            'spend' as kind, spent_points as points, ticket_id(day, bid) as ref_id, person_id, false as opening
+        select night, bid, 1 as step, 'PS' || ticket_id as entry_id, card as member_ref, moment(day, sec) as occurred_at,
+            'spend' as kind, spent_points as points, ticket_id as ref_id, person_id, false as opening
         from ticket where spent_points > 0
         union all by name
-        select night, 'PV' || ticket_id(day, bid) as entry_id, card as member_ref, moment(day, sec + 180) as occurred_at,
-            'adjust' as kind, -(net_fen // 100) as points, ticket_id(day, bid) || 'V' as ref_id, person_id, false as opening
+        select night, bid, 2 as step, 'PV' || ticket_id as entry_id, card as member_ref, moment(day, sec + 180) as occurred_at,
+            'adjust' as kind, -(net_fen // 100) as points, ticket_id || 'V' as ref_id, person_id, false as opening
         from ticket where happened = 'void' and card_shown and net_fen >= 100
         union all by name
-        select night, 'PR' || ticket_id(day, bid) as entry_id, card as member_ref, moment(back_day, 70000) as occurred_at,
-            'adjust' as kind, -(back_fen // 100) as points, ticket_id(day, bid) || 'R' as ref_id, person_id, false as opening
+        select night, bid, 3 as step, 'PR' || ticket_id as entry_id, card as member_ref, moment(back_day, 70000) as occurred_at,
+            'adjust' as kind, -(back_fen // 100) as points, ticket_id || 'R' as ref_id, person_id, false as opening
         from ({_returned()}) where card_shown and back_fen >= 100
         {opening}"""

@@ -6,6 +6,7 @@ the order in which tables are built.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ import pyarrow as pa
 from dagster_project.simulator.settings import World
 
 # Mobile prefixes with a plain 11-digit numbering (no IoT and no virtual-operator ranges).
-_PREFIXES = (
-    [*range(130, 140), *range(150, 154), *range(155, 160), 166, 173, 175, 176, 177, 178]
-    + [*range(180, 190), 191, 193, 195, 196, 197, 198, 199]
-)
+_PREFIXES = [
+    *(*range(130, 140), *range(150, 154), *range(155, 160), 166, 173, *range(175, 179)),
+    *(*range(180, 190), 191, 193, *range(195, 200)),
+]
 _SCATTER = 982_451_653  # a prime: neighbours get numbers that look unrelated
 
 
@@ -54,11 +55,19 @@ def open_scratch(world: World, folder: Path) -> duckdb.DuckDBPyConnection:
     )
     start = world.start.isoformat()
     con.execute(f"create macro on_day(day) as (DATE '{start}' + (day)::INT)")
-    con.execute(f"create macro moment(day, second) as (TIMESTAMP_S '{start} 00:00:00' + to_seconds((day)::BIGINT * 86400 + (second)::BIGINT))::TIMESTAMP_S")
+    midnight = int(datetime.combine(world.start, datetime.min.time(), UTC).timestamp())
+    con.execute(
+        f"create macro moment(day, second) as "
+        f"make_timestamp(({midnight} + (day)::BIGINT * 86400 + (second)::BIGINT) * 1000000)::TIMESTAMP_S"
+    )
     width = len(world.store_codes[0]) - 1
     con.execute(f"create macro store_code_of(store) as 'S' || lpad(((store) + 1)::VARCHAR, {width}, '0')")
-    con.execute("create macro ticket_id(day, bid) as strftime(on_day(day), '%y%m%d') || lpad((bid)::VARCHAR, 8, '0')")
-    con.execute("create macro order_id(day, bid) as 'G' || strftime(on_day(day), '%Y%m%d') || lpad((bid)::VARCHAR, 9, '0')")
+    con.execute(
+        "create macro ticket_id(day, bid) as strftime(on_day(day), '%y%m%d') || lpad((bid)::VARCHAR, 8, '0')"
+    )
+    con.execute(
+        "create macro order_id(day, bid) as 'G' || strftime(on_day(day), '%Y%m%d') || lpad((bid)::VARCHAR, 9, '0')"
+    )
     con.execute("create macro yuan(fen) as ((fen)::DECIMAL(14, 0) * 0.01)::DECIMAL(12, 2)")
     return con
 

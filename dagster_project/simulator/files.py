@@ -52,7 +52,15 @@ class Landing:
         (root / "truth").mkdir(parents=True, exist_ok=True)
 
     def emit(
-        self, connection: str, feed: str, sql: str, *, until: int | None = None, truth: bool = False, order: str = ""
+        self,
+        connection: str,
+        feed: str,
+        sql: str,
+        *,
+        until: int | None = None,
+        truth: bool = False,
+        order: str = "",
+        sort: str | None = None,
     ) -> None:
         """Writes the rows of `sql`, one file per night; rows of nights after `until` wait for a later call.
 
@@ -62,34 +70,41 @@ class Landing:
                 `first` (false for a later version of a record told before).
             until: last night to write now; every night up to it is complete. None: the last night of all.
             order: extra sort terms after night and key, when versions of one key share a night.
+            sort: the sort terms after night instead of the key: numbers in a bulk feed are cheaper than its ids.
         """
         spec = contract_feed(_KINDS[connection], feed)
         waiting = f"waiting_{connection}_{feed}"
         if (connection, feed) in self._waiting:
             sql = f"select * from ({sql}) union all by name select * from {waiting}"
-        self.con.execute(f"create or replace table emitted as {sql}")
         last = self.world.days - 1 if until is None else until
+        terms = sort or ", ".join(spec.key)
+        self.con.execute(
+            f"create or replace table sorted as select * from ({sql}) order by night, {terms}{', ' + order if order else ''}"
+        )
         if last < self.world.days - 1:
-            self.con.execute(f"create or replace table {waiting} as select * from emitted where night > {last}")
+            self.con.execute(
+                f"create or replace table {waiting} as select * from sorted where night > {last}"
+            )
             self._waiting.add((connection, feed))
-        have = {row[0] for row in self.con.execute("describe emitted").fetchall()}
+        have = {row[0] for row in self.con.execute("describe sorted").fetchall()}
         columns = [column.name for column in spec.columns if column.name in have]
         missing = [column.name for column in spec.columns if column.must and column.name not in have]
         if missing:
             raise AssertionError(f"{connection}.{feed} lacks {missing}")
-        key = ", ".join(spec.key)
-        self.con.execute(
-            f"create or replace table sorted as select * from emitted where night between 0 and {last} "
-            f"order by night, {key}{', ' + order if order else ''}"
-        )
-        nights = self.con.execute("select night, count(*) from sorted group by night order by night").fetchall()
+        nights = self.con.execute(
+            f"select night, count(*) from sorted where night <= {last} group by night order by night"
+        ).fetchall()
         self.rows[connection, feed] = self.rows.get((connection, feed), 0) + sum(count for _, count in nights)
         form = FORMATS[connection, feed]
         picked = ", ".join(columns)
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda night: self._write(connection, feed, form, picked, night), [n for n, _ in nights]))
+            list(
+                pool.map(
+                    lambda night: self._write(connection, feed, form, picked, night), [n for n, _ in nights]
+                )
+            )
         if truth:
-            self._note_truth(connection, feed, spec.key, "first" in have)
+            self._note_truth(connection, feed, spec.key, last, "first" in have)
 
     def _write(self, connection: str, feed: str, form: str, columns: str, night: int) -> None:
         day = self.world.night(night)
@@ -103,7 +118,10 @@ class Landing:
         query = f"select {columns} from sorted where night = {night}"
         with self.con.cursor() as cursor:
             _WRITERS[form](cursor, query, path)
-        if self._chance(connection, feed, night) < self.world.rates.file_repeated and night + 1 < self.world.days:
+        if (
+            self._chance(connection, feed, night) < self.world.rates.file_repeated
+            and night + 1 < self.world.days
+        ):
             again = self.root / "landing" / connection / feed / self.world.night(night + 1).isoformat()
             again.mkdir(parents=True, exist_ok=True)
             (again / f"resent_{path.name}").write_bytes(path.read_bytes())
@@ -111,12 +129,14 @@ class Landing:
     def _chance(self, connection: str, feed: str, night: int) -> float:
         return zlib.crc32(f"{connection}|{feed}|{night}|{self.world.seed}".encode()) / 2**32
 
-    def _note_truth(self, connection: str, feed: str, key: tuple[str, ...], versions: bool) -> None:
+    def _note_truth(
+        self, connection: str, feed: str, key: tuple[str, ...], last: int, versions: bool
+    ) -> None:
         part = self.root / "truth" / f".part{len(self._truth_parts):05d}"
         record_id = " || '|' || ".join(key)
         self.con.execute(
             f"copy (select '{connection}', '{feed}', {record_id}, person_id from sorted "
-            f"{'where first' if versions else ''} order by night, {', '.join(key)}) to '{part}' (format csv, header false)"
+            f"where night <= {last} {'and first' if versions else ''}) to '{part}' (format csv, header false)"
         )
         self._truth_parts.append(part)
 
@@ -161,7 +181,9 @@ def _jsonl(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
 
 
 def _parquet(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    cursor.execute(f"copy (select columns(*)::VARCHAR from ({query})) to '{path}' (format parquet, compression zstd)")
+    cursor.execute(
+        f"copy (select columns(*)::VARCHAR from ({query})) to '{path}' (format parquet, compression zstd)"
+    )
 
 
 def _xlsx(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

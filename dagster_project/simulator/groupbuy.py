@@ -28,10 +28,10 @@ def prepare_group(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def emit_group(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, first: int, last: int) -> None:
-    """Writes the group-buy files of nights first…last. Leaves `group_line` for the stock count."""
+    """Writes the group-buy files of nights first…last."""
     _orders(con, world, first, last)
-    landing.emit(GROUP, "orders", _order_rows(), until=last, truth=True, order="updated_at")
-    landing.emit(GROUP, "order_lines", _line_rows(), until=last, order="refunded")
+    landing.emit(GROUP, "orders", _order_rows(), until=last, truth=True, sort="bid, step")
+    landing.emit(GROUP, "order_lines", _line_rows(), until=last, sort="bid, step, line_no")
     landing.emit(GROUP, "refunds", _refund_rows(), until=last, order="finished_at nulls first")
     landing.emit(GROUP, "complaints", _complaint_rows(world), until=last, truth=True, order="status")
     con.execute(
@@ -43,11 +43,11 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
     """Creates `group_line` and `ordered`: one row per order with its whole life decided."""
     r = world.rates
     con.execute(
-        f"create or replace table group_basket as select * from basket "
-        f"where grouped and night between {first} and least({last}, {world.days - 1})"
+        f"create or replace table group_basket as select *, order_id(day, bid) as order_id, "
+        f"store_code_of(store) as store_code from basket where grouped and night between {first} and least({last}, {world.days - 1})"
     )
     con.execute(
-        f"create or replace table group_line as {lines_of(world, 'select bid, src, pid, store, day, sec, lines, night from group_basket')}"
+        f"create or replace table group_line as {lines_of(world, 'select bid, src, pid, store, day, sec, lines, night, order_id from group_basket')}"
     )
     con.execute(
         f"""create or replace table ordered as
@@ -56,7 +56,7 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
             from group_line group by bid),
         saved as (select pid, sum(points)::BIGINT as points from group_points where night < {first} group by pid),
         base as (
-            select b.bid, b.pid, b.store, b.day, b.sec, b.night, t.goods_fen, t.first_fen, c.code as coupon_code,
+            select b.bid, b.order_id, b.store_code, b.pid, b.store, b.day, b.sec, b.night, t.goods_fen, t.first_fen, c.code as coupon_code,
                 p.person_id, p.name, p.community, p.verified, p.unionid_shown,
                 profile_phone(p.pid, p.phone_a, p.phone_b, p.phone_2, p.chg_day, p.told_day, p.reg_day, b.day) as own_phone,
                 p.h5_user and u(b.bid, 'h5') < 0.35 as by_h5, p.openid_h5,
@@ -82,7 +82,7 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
                     when u_life < {r.order_unpaid + r.order_closed} then 'closed' else 'normal' end as life
             from base)
         select * exclude (own_openid, own_unionid, by_h5, openid_h5, partner_phone, partner_name, person_id, own_phone),
-            if(test, 'T' || store_code_of(store), person_id) as person_id,
+            if(test, 'T' || store_code, person_id) as person_id,
             if(by_h5 and not test, '{H5_APPID}', '{MINI_APPID}') as appid,
             if(test, wx('oM3kX5', -1 - store, 'test'), if(by_h5, openid_h5, own_openid)) as openid,
             case when not test and unionid_shown and u(bid, 'unionid') < 0.96 then own_unionid end as unionid,
@@ -118,8 +118,8 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
 def _order_rows() -> str:
     leader = "case when selling = 'supplier' then 'X' || lpad((pid % 97)::VARCHAR, 4, '0') else leader_id end"
     common = f"""
-        order_id(day, bid) as order_id, person_id, 'A' || strftime(on_day(day), '%y%m%d') || coalesce(leader_id, store_code_of(store))
-            as activity_id, store_code_of(store) as store_code, community || '自提点' as pickup_site, {leader} as leader_id,
+        bid, order_id, person_id, 'A' || strftime(on_day(day), '%y%m%d') || coalesce(leader_id, store_code)
+            as activity_id, store_code, community || '自提点' as pickup_site, {leader} as leader_id,
         channel, openid, appid, unionid, buyer_phone, phone_verified, receiver_phone, receiver_name, moment(day, sec) as created_at,
         yuan(amount_fen) as order_amount, yuan(freight_fen) as freight, if(u(bid, 'invite used') < 0.7, invited_code, null) as invite_code,
         from_openid as sharer_openid, coupon_code, nullif(spent_points, 0)::VARCHAR as points_spent,
@@ -127,34 +127,32 @@ def _order_rows() -> str:
     paid = "case when life <> 'unpaid' then moment(day, sec + 15 + pick(bid, 'paid', 240)) end as paid_at"
     earned = "nullif(earned, 0)::VARCHAR as points_earned"
     return f"""
-        select night, {common}, {paid}, {earned}, if(life = 'unpaid', 'unpaid', 'paid') as status, yuan(0) as refund_amount,
+        select night, 0 as step, {common}, {paid}, {earned}, if(life = 'unpaid', 'unpaid', 'paid') as status, yuan(0) as refund_amount,
             coalesce(paid_at, created_at) as updated_at, true as first from ordered
         union all by name
         -- pick-up on the next day, or the end of an order that was not paid or was cancelled
-        select (night + 1)::INT as night, {common}, {paid}, {earned},
+        select (night + 1)::INT as night, 1 as step, {common}, {paid}, {earned},
             if(life = 'normal', if(u(bid, 'not fetched') < 0.04, 'shipped', 'completed'), 'closed') as status,
             if(life = 'closed', yuan(amount_fen), yuan(0)) as refund_amount,
             moment(day + 1, 61200 + pick(bid, 'fetched', 14400)) as updated_at, false as first from ordered
         union all by name
-        select greatest(night + 1, decided_day)::INT as night, {common}, {paid}, {earned}, 'completed' as status,
+        select greatest(night + 1, decided_day)::INT as night, 2 as step, {common}, {paid}, {earned}, 'completed' as status,
             yuan(refund_fen) as refund_amount, moment(decided_day, 82000) as updated_at, false as first
         from ordered where after_sale = 'refund' and decided = 'done'
         union all by name
         -- the same goods in the order book of the leader who helped to sell them
         select o.* replace (o.order_id || 'H' as order_id, 'helper' as seller_role, null as coupon_code) from (
-            select night, {common}, {paid}, {earned}, if(life = 'unpaid', 'unpaid', 'paid') as status,
+            select night, 3 as step, {common}, {paid}, {earned}, if(life = 'unpaid', 'unpaid', 'paid') as status,
                 yuan(0) as refund_amount, coalesce(paid_at, created_at) as updated_at, true as first
             from ordered where selling = 'shared supplier') o"""
 
 
 def _line_rows() -> str:
-    goods = (
-        "l.line_no, s.sku, s.item_name, s.category, l.qty, yuan(l.gross_fen - l.disc_fen) as amount, order_id(l.day, l.bid) as order_id"
-    )
+    goods = "l.line_no, s.sku, s.item_name, s.category, l.qty, yuan(l.gross_fen - l.disc_fen) as amount, l.bid, l.order_id"
     return f"""
-        select l.night, {goods}, yuan(0) as refunded from group_line l join sku s using (sku_no)
+        select l.night, 0 as step, {goods}, yuan(0) as refunded from group_line l join sku s using (sku_no)
         union all by name
-        select greatest(o.night + 1, o.decided_day)::INT as night, {goods},
+        select greatest(o.night + 1, o.decided_day)::INT as night, 1 as step, {goods},
             yuan(if(o.whole, l.gross_fen - l.disc_fen, o.refund_fen)) as refunded
         from ordered o join group_line l on l.bid = o.bid and (o.whole or l.line_no = 1) join sku s using (sku_no)
         where o.after_sale = 'refund' and o.decided = 'done'"""
@@ -164,7 +162,7 @@ def _refund_rows() -> str:
     reasons = words()["refund_reasons"]
     literal = "[" + ", ".join(f"'{reason}'" for reason in reasons) + "]"
     common = f"""
-        'RF' || strftime(on_day(applied_day), '%y%m%d') || lpad(bid::VARCHAR, 9, '0') as refund_id, order_id(day, bid) as order_id,
+        'RF' || strftime(on_day(applied_day), '%y%m%d') || lpad(bid::VARCHAR, 9, '0') as refund_id, order_id,
         if(whole, null, '1') as line_no, yuan(refund_fen) as amount, if(u(bid, 'returned') < 0.2, 'return', 'refund_only') as kind,
         {literal}[1 + pick(bid, 'reason', {len(reasons)})::INT] as reason,
         moment(applied_day, 30000 + pick(bid, 'applied at', 45000)) as applied_at"""
@@ -182,12 +180,12 @@ def _complaint_rows(world: World) -> str:
     r = world.rates
     return f"""
         with told as (
-            select 'CP' || lpad(bid::VARCHAR, 9, '0') as complaint_id, order_id(day, bid) as order_id, null::VARCHAR as ticket_id,
-                store_code_of(store) as store_code, openid, appid, if(u(bid, 'complaint phone') < 0.4, buyer_phone, null) as phone,
+            select 'CP' || lpad(bid::VARCHAR, 9, '0') as complaint_id, order_id, null::VARCHAR as ticket_id,
+                store_code, openid, appid, if(u(bid, 'complaint phone') < 0.4, buyer_phone, null) as phone,
                 person_id, bid, day, night
             from ordered where life = 'normal' and not test and u(bid, 'complains') < {r.complaint}
             union all
-            select 'CP' || lpad(bid::VARCHAR, 9, '0'), null, ticket_id(day, bid), store_code_of(store), null, null, own_phone,
+            select 'CP' || lpad(bid::VARCHAR, 9, '0'), null, ticket_id, store_code, null, null, own_phone,
                 person_id, bid, day, night
             from ticket where happened = '' and u(bid, 'complains') < {r.complaint / 8}),
         dated as (

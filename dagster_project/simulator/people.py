@@ -39,7 +39,8 @@ def _stores(con: duckdb.DuckDBPyConnection, world: World) -> None:
             "store": list(range(len(codes))),
             "store_code": codes,
             "store_name": [
-                names[i % len(names)] + ("" if i < len(names) else f"{i // len(names) + 1}号") for i in range(len(codes))
+                names[i % len(names)] + ("" if i < len(names) else f"{i // len(names) + 1}号")
+                for i in range(len(codes))
             ],
             # shops lie about 2.5 km apart, around an invented town centre
             "lng": [round(120.15 + (i % columns) * 0.026, 6) for i in range(len(codes))],
@@ -183,7 +184,9 @@ def _persons(con: duckdb.DuckDBPyConnection, world: World) -> None:
             b.name as partner_name
         from person a join person b on b.hh = a.hh and b.place = (a.place + 1) % a.adults and b.pid <> a.pid"""
     )
-    con.execute("create macro phone_on(phone_a, phone_b, chg_day, day) as if(chg_day is not null and day >= chg_day, phone_b, phone_a)")
+    con.execute(
+        "create macro phone_on(phone_a, phone_b, chg_day, day) as if(chg_day is not null and day >= chg_day, phone_b, phone_a)"
+    )
     # What a WeChat account has on file: the number of the day it was registered until the person tells the new one.
     con.execute(
         "create macro profile_phone(pid, phone_a, phone_b, phone_2, chg_day, told_day, opened, day) as "
@@ -199,7 +202,9 @@ def _choose(values: list[str], key: str, purpose: str) -> str:
 
 def _consent(rates: object, purpose: str) -> str:
     yes, no = rates.consent_yes, rates.consent_no  # type: ignore[attr-defined]
-    return f"case when u(pid, '{purpose}') < {yes} then 'Y' when u(pid, '{purpose}') < {yes + no} then 'N' end"
+    return (
+        f"case when u(pid, '{purpose}') < {yes} then 'Y' when u(pid, '{purpose}') < {yes + no} then 'N' end"
+    )
 
 
 def _hand_over(con: duckdb.DuckDBPyConnection, world: World) -> None:
@@ -216,9 +221,7 @@ def _hand_over(con: duckdb.DuckDBPyConnection, world: World) -> None:
             from person where not has_card and u(pid, 'takes card') < 0.2)
         select g.pid as from_pid, t.pid as to_pid, g.card_a as card, g.day from giving g join taking t using (turn)"""
     )
-    con.execute(
-        "update person set card_until = handed.day from handed where handed.from_pid = person.pid"
-    )
+    con.execute("update person set card_until = handed.day from handed where handed.from_pid = person.pid")
     con.execute(
         "update person set has_card = true, took_card = true, card_a = handed.card, card_day = handed.day "
         "from handed where handed.to_pid = person.pid"

@@ -128,7 +128,9 @@ def _staff_rows(world: World) -> str:
 def _staff_name(key: str) -> str:
     pools = [words()["surnames"], words()["given"]]
     return " || ".join(
-        "[" + ", ".join(f"'{word}'" for word in pool) + f"][1 + pick({key}, 'staff name {n}', {len(pool)})::INT]"
+        "["
+        + ", ".join(f"'{word}'" for word in pool)
+        + f"][1 + pick({key}, 'staff name {n}', {len(pool)})::INT]"
         for n, pool in enumerate(pools)
     )
 

@@ -102,7 +102,10 @@ def simulate(
     tell = progress or (lambda text: None)
     started = time.perf_counter()
     _clear(out)
-    with tempfile.TemporaryDirectory(prefix="linli-simulate-") as scratch, open_scratch(world, Path(scratch)) as con:
+    with (
+        tempfile.TemporaryDirectory(prefix="linli-simulate-") as scratch,
+        open_scratch(world, Path(scratch)) as con,
+    ):
         tell(tr("人、门店与商品", "people, shops and goods"))
         build_catalogue(con, world)
         build_people(con, world)
@@ -116,7 +119,12 @@ def simulate(
         prepare_stock(con)
         cards = phones = sales = orders = 0
         for first, last in _stretches(con, world):
-            tell(tr(f"小票与订单：{world.night(first)} 起，第 {first + 1}/{days} 天", f"tickets and orders: day {first + 1}/{days}"))
+            tell(
+                tr(
+                    f"小票与订单：{world.night(first)} 起，第 {first + 1}/{days} 天",
+                    f"tickets and orders: day {first + 1}/{days}",
+                )
+            )
             emit_counter(con, world, landing, first, last)
             emit_group(con, world, landing, first, last)
             emit_stock(con, world, landing, first, last)
@@ -125,14 +133,21 @@ def simulate(
                 "count(*), (select count(*) from ordered) from ticket"
             ).fetchone()
             assert part is not None
-            cards, phones, sales, orders = cards + part[0], phones + part[1], sales + part[2], orders + part[3]
+            cards, phones, sales, orders = (
+                cards + part[0],
+                phones + part[1],
+                sales + part[2],
+                orders + part[3],
+            )
         tell(tr("会员、用户、券与企业微信", "members, users, coupons and WeCom"))
         emit_registers(con, world, landing)
         build_wecom(con, world, landing, out / "sandbox" / "wecom_world.json")
         landing.close_truth()
         _write_truth(con, out / "truth")
         _write_chain(con, world, out)
-        size = con.execute("select (select count(*) from person), (select count(*) from household)").fetchone()
+        size = con.execute(
+            "select (select count(*) from person), (select count(*) from household)"
+        ).fetchone()
         assert size is not None
     rows = landing.rows
     return SimulationSummary(
@@ -157,7 +172,12 @@ def bench(persons: int = 60_000, days: int = 40, stores: int = 20, seed: int = 7
     """Ticket and order lines per second, everything included, of a synthetic chain written to a scratch folder."""
     with tempfile.TemporaryDirectory(prefix="linli-bench-") as folder:
         summary = simulate(
-            Path(folder) / "chain", basis="synthetic", persons=persons, stores=stores, days=days, seed=seed,
+            Path(folder) / "chain",
+            basis="synthetic",
+            persons=persons,
+            stores=stores,
+            days=days,
+            seed=seed,
             end=date(2026, 11, 20),
         )
     return summary.lines_per_second
@@ -201,7 +221,7 @@ def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         f"""copy (select p.person_id, 'win_back' as experiment, on_day(t.day) as assigned_on, if(t.treated, 'treatment', 'holdout') as arm,
             {WINDOW_DAYS} as window_days, t.would_return::INT as returns_untreated, (t.would_return or t.lifted)::INT as returns_treated,
             p.coupon_effect::DECIMAL(6, 4) as chance_to_lift, t.code as coupon_code
-        from trial t join person p using (pid) order by p.person_id) to '{folder / 'experiments.csv'}' (header)"""
+        from trial t join person p using (pid) order by p.person_id) to '{folder / "experiments.csv"}' (header)"""
     )
     con.execute(
         f"""copy (
@@ -215,7 +235,7 @@ def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
                 union all select person_id, 'unionid', unionid, null, on_day(wechat_day - 1) from person
                 union all select person_id, 'unionid', unionid_new, on_day(wechat_day), null from person where wechat_day is not null
                 union all select person_id, 'external_userid', external_userid, null, null from person where wecom_contact
-            ) order by person_id, namespace, valid_from nulls first, identifier) to '{folder / 'identifiers.csv'}' (header)"""
+            ) order by person_id, namespace, valid_from nulls first, identifier) to '{folder / "identifiers.csv"}' (header)"""
     )
     con.execute(
         f"""copy (
@@ -227,7 +247,7 @@ def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
                 union all select person_id, 'second_card', card_b from person where card_b is not null
                 union all select person_id, 'new_wechat', on_day(wechat_day)::VARCHAR from person where wechat_day is not null
                 union all select f.person_id, 'handed_card', t.person_id from handed h join person f on f.pid = h.from_pid join person t on t.pid = h.to_pid
-            ) order by trap, person_id) to '{folder / 'traps.csv'}' (header)"""
+            ) order by trap, person_id) to '{folder / "traps.csv"}' (header)"""
     )
 
 
@@ -252,6 +272,15 @@ targets:
     with (out / "stores.csv").open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(
-            "store_code store_name lng lat opened_on business_day_cutover manager_wecom_userid wecom_department".split()
+            [
+                "store_code",
+                "store_name",
+                "lng",
+                "lat",
+                "opened_on",
+                "business_day_cutover",
+                "manager_wecom_userid",
+                "wecom_department",
+            ]
         )
         writer.writerows(rows)

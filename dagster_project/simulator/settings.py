@@ -126,7 +126,11 @@ class World:
             raise ValueError(f"basis {self.basis!r}: real or synthetic")
         if self.basis == "synthetic" and not self.persons:
             raise ValueError("the synthetic basis needs a number of persons")
-        for name, value, least in (("persons", self.persons, 1), ("stores", self.stores, 1), ("days", self.days, 1)):
+        for name, value, least in (
+            ("persons", self.persons, 1),
+            ("stores", self.stores, 1),
+            ("days", self.days, 1),
+        ):
             if value is not None and value < least:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
         if self.basis == "real" and self.days > 360:

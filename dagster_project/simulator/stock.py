@@ -21,7 +21,7 @@ def prepare_stock(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def emit_stock(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, first: int, last: int) -> None:
-    """Writes the counts of days first…last from `counter_line` and `group_line`."""
+    """Writes the counts of days first…last from `counter_line`; group orders are packed elsewhere."""
     key = "s.store * 1000003 + d.day * 4001 + k.sku_no"
     landing.emit(
         POS,
@@ -29,23 +29,25 @@ def emit_stock(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, f
         f"""
         with sold as (
             select store, day, sku_no, sum(qty) as qty, coalesce(sum(qty) filter (where sec < {_COUNT_AT}), 0) as early
-            from (select store, day, sku_no, qty, sec from counter_line union all
-                select store, day, sku_no, qty, sec from group_line)
-            group by store, day, sku_no),
+            from counter_line group by store, day, sku_no),
+        usual as (select store, sku_no, sum(qty)::DOUBLE / {last + 1 - first} as a_day from sold group by store, sku_no),
         counted as (
             select s.store_code, k.sku, k.weighed, d.day, u({key}, 'count') as draw,
                 coalesce(o.qty, 0)::DOUBLE as sold, coalesce(o.early, 0)::DOUBLE as early,
-                4 + 10 * u(s.store * 4001 + k.sku_no, 'usual stock') as usual
+                coalesce(w.a_day, 0) as usual
             from store s, counted_sku k, range({first}, {last + 1}) days(day_number)
             cross join lateral (select day_number::INT as day) d
+            left join usual w on w.store = s.store and w.sku_no = k.sku_no
             left join sold o on o.store = s.store and o.day = d.day and o.sku_no = k.sku_no),
         received as (
             -- bought for the usual day, but never less than was then sold
-            select *, greatest(sold * (1.02 + 0.35 * draw), usual * (0.8 + 0.4 * draw)) as came from counted)
+            select *, greatest(sold * (1.0 + 0.3 * draw), usual * (0.7 + 0.5 * draw), if(weighed, 0.5, 1)) as came
+            from counted)
         select day as night, store_code, sku, moment(day, {_COUNT_AT} + (draw * 300)::INT) as snapshot_at,
             case when weighed then greatest(came - early, 0)::DECIMAL(10, 2) else greatest(floor(came) - early, 0)::DECIMAL(10, 0) end::VARCHAR
                 as on_hand_qty,
             case when weighed then came::DECIMAL(10, 2) else floor(came)::DECIMAL(10, 0) end::VARCHAR as received_qty
         from received""",
         until=last,
+        sort="store_code, sku",
     )

@@ -10,7 +10,11 @@ import duckdb
 from dagster_project.simulator.files import Landing
 from dagster_project.simulator.settings import CORP_ID, WECOM, World
 
-_TAGS = {"活跃度": ["近7天未消费", "近15天未消费", "活跃"], "偏好": ["爱买菜", "爱买水果", "爱买熟食"], "渠道": ["门店扫码", "群里来的"]}
+_TAGS = {
+    "活跃度": ["近7天未消费", "近15天未消费", "活跃"],
+    "偏好": ["爱买菜", "爱买水果", "爱买熟食"],
+    "渠道": ["门店扫码", "群里来的"],
+}
 _CHATS = 3
 
 
@@ -24,11 +28,18 @@ def build_wecom(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, 
         {
             "group_id": f"etg{g}",
             "group_name": group,
-            "tags": [{"id": f"et{g}{t}", "name": name, "create_time": 1700000000} for t, name in enumerate(names)],
+            "tags": [
+                {"id": f"et{g}{t}", "name": name, "create_time": 1700000000} for t, name in enumerate(names)
+            ],
         }
         for g, (group, names) in enumerate(_TAGS.items())
     ]
-    staff = [row[0] for row in con.execute("select wecom_userid from staff where wecom_userid is not null order by 1").fetchall()]
+    staff = [
+        row[0]
+        for row in con.execute(
+            "select wecom_userid from staff where wecom_userid is not null order by 1"
+        ).fetchall()
+    ]
     contacts = con.execute(
         """select to_json({'external_userid': external_userid, 'name': any_value(name), 'type': 1, 'gender': any_value(gender),
             'unionid': any_value(unionid), 'follow': list({'userid': userid, 'remark': remark, 'description': '',
@@ -50,9 +61,13 @@ def build_wecom(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, 
         )
         _write_rows(out, chats)
         out.write("]}\n")
-    landing.note_records(WECOM, "contacts", "select distinct external_userid as record_id, person_id from contact")
     landing.note_records(
-        WECOM, "group_members", "select chat_id || '|' || userid as record_id, person_id from chat_member where type = 2"
+        WECOM, "contacts", "select distinct external_userid as record_id, person_id from contact"
+    )
+    landing.note_records(
+        WECOM,
+        "group_members",
+        "select chat_id || '|' || userid as record_id, person_id from chat_member where type = 2",
     )
 
 
