@@ -6,7 +6,7 @@ kill. Not here: choosing candidates (models), the journal's format (`lake.feedba
 
 from dagster_project.activation.errors import PushError
 from dagster_project.activation.report import CampaignReport, PushReport
-from dagster_project.activation.run import pending_message_ids, push
+from dagster_project.activation.run import pending_message_ids, push, push_instant
 from dagster_project.activation.vendor import MessagingClient
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "PushReport",
     "pending_message_ids",
     "push",
+    "push_instant",
 ]

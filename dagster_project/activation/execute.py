@@ -385,7 +385,8 @@ class CampaignRun:
                 ids = {name: self.vendor.tag_id(name) for name in names}
             except SourceError as error:
                 self.vendor.failed("tag", error)
-                self.notes.append(tr(f"标签没有打上：{error}", f"tags were not set: {error}"))
+                if "tag" not in self.vendor.stopped:
+                    self.notes.append(tr(f"标签没有打上：{error}", f"tags were not set: {error}"))
                 return
             for effect in batch:
                 effect.attempt += 1

@@ -113,6 +113,23 @@ def push(
     return make_report(chain, business_date, night, plan, instants, result, live=True)
 
 
+def push_instant(chain: Chain, text: str) -> datetime | None:
+    """The send instant as people write it.
+
+    Returns: None for '' (each campaign's own time), the wall clock for 'now', else the ISO time; naive, in the
+    chain's zone.
+
+    Raises:
+        ValueError: none of these.
+    """
+    if not text:
+        return None
+    if text == "now":
+        return datetime.now(chain.zone).replace(tzinfo=None, microsecond=0)
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(chain.zone).replace(tzinfo=None) if moment.tzinfo else moment
+
+
 def pending_message_ids(chain: Chain, as_of: date) -> list[str]:
     """Ids of the vendor's message tasks whose results the night of `as_of` should ask for, sorted.
 

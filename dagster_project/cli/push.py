@@ -30,8 +30,8 @@ def push(chain: Path, night: datetime, live: bool, instant: str) -> None:
     重复执行不会重复发送；中途被打断后再执行一次即可继续。
     """
     from dagster_project.activation import push as run_push
+    from dagster_project.activation import push_instant
     from dagster_project.config import load_chain
-    from dagster_project.orchestration.push import push_instant, refresh_feedback
 
     loaded = load_chain(chain)
     try:
@@ -48,5 +48,8 @@ def push(chain: Path, night: datetime, live: bool, instant: str) -> None:
     report = run_push(loaded, night.date(), live=live, at=at, progress=say)
     click.echo(report.render())
     if live:
+        # dbt and Dagster take seconds to load, which a preview does not need
+        from dagster_project.orchestration.push import refresh_feedback
+
         refresh_feedback(loaded)
         click.echo(tr("推送结果已写回发布", "outcomes are in the publication"))

@@ -1,10 +1,8 @@
 """Reverse ETL as its own job: send what the night decided, then bring the outcomes back into the publication."""
 
-from datetime import datetime
-
 import dagster as dg
 
-from dagster_project.activation import PushReport, push
+from dagster_project.activation import PushReport, push, push_instant
 from dagster_project.config import Chain
 from dagster_project.lang import tr
 from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource, daily, run_nights
@@ -21,16 +19,6 @@ class PushConfig(dg.Config):
 
     live: bool = False
     at: str = ""
-
-
-def push_instant(chain: Chain, text: str) -> datetime | None:
-    """'' → None (each campaign's own time), 'now' → the wall clock in the chain's zone, else an ISO time."""
-    if not text:
-        return None
-    if text == "now":
-        return datetime.now(chain.zone).replace(tzinfo=None, microsecond=0)
-    moment = datetime.fromisoformat(text)
-    return moment.astimezone(chain.zone).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def refresh_feedback(chain: Chain) -> None:

@@ -34,9 +34,9 @@ chain: {code: demo, name: 邻里鲜}
 connections:
   - {name: pos_main, preset: standard_pos}
   - {name: group_main, preset: standard_groupbuy}
-  - {name: wecom, preset: wecom_api, base_url: "http://127.0.0.1:8701", corp_id: demo, secret: s}
+  - {name: wecom, preset: wecom_api, base_url: "http://127.0.0.1:8701", corp_id: demo, secret: demo}
 targets:
-  - {name: wecom, kind: wecom, base_url: "http://127.0.0.1:8701", corp_id: demo, secret: s}
+  - {name: wecom, kind: wecom, base_url: "http://127.0.0.1:8701", corp_id: demo, secret: demo}
 """
 STORES_CSV = """store_code,store_name,lng,lat,opened_on,business_day_cutover,manager_wecom_userid,wecom_department
 S001,一店,,,,,mgr1,
