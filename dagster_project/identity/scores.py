@@ -75,8 +75,7 @@ def score_records(con: duckdb.DuckDBPyConnection, truth: str, result: str) -> di
     per record. Truth rows without a person are left out. Shares lie in 0 … 1 and are None when there is nothing to
     divide by (no pair claimed, no sale). Counts are int.
     """
-    row = con.execute(_SCORES.format(truth=truth, result=result)).fetchone()
-    assert row is not None
+    [row] = con.execute(_SCORES.format(truth=truth, result=result)).fetchall()
     (records, missing, assigned, persons, members, mixed, pair_p, pair_r, bcubed_p, bcubed_r, mixed_share) = (
         row[:11]
     )
