@@ -76,9 +76,9 @@ def test_a_million_nodes_take_seconds():
     rng = np.random.default_rng(1)
     left, right = rng.integers(0, 1_000_000, (2, 1_500_000))
     connect(2, np.array([0]), np.array([1]), np.array([0]))  # compiling is not measured
-    start = time.perf_counter()
+    start = time.process_time()
     found = connect(1_000_000, left, right, np.zeros(len(left)))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     np.testing.assert_array_equal(found.root, smallest_of_component(1_000_000, left, right))
 
 
