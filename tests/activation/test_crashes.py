@@ -186,6 +186,19 @@ def test_a_lost_answer_is_found_in_the_same_push(world: World, push: Push) -> No
     assert world.states("message") == {"m1": "accepted", "m2": "rejected"}
 
 
+def test_who_opts_out_while_an_answer_is_missing_is_not_sent_to_again(world: World, push: Push) -> None:
+    world.member("m1", followed_by=["mgr1"])
+    world.member("m2", followed_by=["abe"])
+    client = FakeWecom(plan={"add_msg_template": ["silent", "lost"], "groupmsg_list": ["down"] * 2})
+    assert push(client).outcomes == {"uncertain": 2}
+    for member in ("m1", "m2"):
+        world.consent(member, "N")
+    # abe's task never reached the vendor and is dropped; mgr1's did, which is the truth and is told
+    assert push(client).outcomes == {"opted_out": 1, "awaiting_staff": 1}
+    assert client.received() == {"wm_m1": 1}
+    assert world.states("message") == {"m1": "accepted", "m2": "skipped:opted_out"}
+
+
 def test_silence_leaves_the_vendor_alone(world: World, push: Push) -> None:
     for number in range(6):
         world.member(f"m{number}", followed_by=[f"staff{number}"])
