@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import fcntl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,10 +17,14 @@ from dagster_project.lang import tr
 from dagster_project.orchestration.build import QUIET, build_definitions
 from dagster_project.orchestration.progress import listening
 from dagster_project.publish import Publication, current_publication
+from dagster_project.warehouse.connect import WarehouseBusyError
 
 # which stage of the night a step belongs to, by the step's name
 _STAGES = (("lake__", "land"), ("gate_lake", "check"), ("raw_tables", "raw"), ("dbt_models", "dbt"),
            ("publish", "publish"), ("reports", "report"), ("exports", "report"), ("activation", "push"))  # fmt: skip
+
+# marks the runs of this module, whose process holds the chain's run lock while it lives
+_IN_PROCESS = {"linli/in_process": "true"}
 
 
 @dataclass
@@ -52,6 +58,32 @@ def dagster_instance(chain: Chain) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(home))
 
 
+@contextmanager
+def _only_run(chain: Chain) -> Iterator[None]:
+    """One in-process run per chain at a time; the lock goes with the process, also when it is killed."""
+    path = chain.paths.dagster_home / "run.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WarehouseBusyError(
+                tr(
+                    f"另一个夜间作业正在进行（{path}），请等它结束",
+                    f"another nightly run is going on ({path}): wait for it",
+                )
+            ) from None
+        yield
+
+
+def _settle_killed_runs(instance: dg.DagsterInstance) -> None:
+    """Ends runs of a killed process. They hold the writer's slot, for which the next run would wait for ever."""
+    unfinished = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished, tags=_IN_PROCESS)):
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        instance.report_run_failed(run, "its process was killed")
+
+
 def run_nights(
     root: Path,
     start: date,
@@ -65,6 +97,7 @@ def run_nights(
 
     Raises:
         ConfigError: the chain folder is not usable; nothing has run.
+        WarehouseBusyError: another run of this chain is going on; nothing has run.
     """
     chain = load_chain(root)
     job = (definitions or build_definitions(root)).resolve_job_def("nightly")
@@ -75,12 +108,13 @@ def run_nights(
             "dagster/asset_partition_range_start": start.isoformat(),
             "dagster/asset_partition_range_end": end.isoformat(),
         }
-    with dagster_instance(chain) as instance, listening(progress):
+    with _only_run(chain), dagster_instance(chain) as instance, listening(progress):
+        _settle_killed_runs(instance)
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
             run_config=QUIET,
-            tags=tags | span,
+            tags=tags | span | _IN_PROCESS,
             partition_key=None if span else start.isoformat(),
         )
     night = NightResult(start, end, result.success)
