@@ -166,9 +166,10 @@ class Dbt:
         result = dbtRunner(manifest=self.manifest).invoke([*command, *options])
         if result.exception is not None:
             raise result.exception
+        nodes: Any = result.result
         return {
             each.node.unique_id: f"{each.status}: {each.message}"
-            for each in result.result  # type: ignore[union-attr]
+            for each in nodes
             if each.status not in ("success", "pass")
         }
 
@@ -259,7 +260,12 @@ def rules(warehouse: Warehouse) -> None:
     warehouse.ops("stores", [{"store_code": "A"}, {"store_code": "B", "cutover_minutes": 0}])
     warehouse.ops("high_margin_categories", [{"category": "熟食"}])
     warehouse.ops("rule_segments", [{"segment_id": "lapsed", "name": "7天未消费", "definition_hash": "s0"}])
-    limits = {"holdout_percent": 0, "frequency_messages": 1, "frequency_days": 7, "daily_cap": 100}
+    limits: dict[str, Any] = {
+        "holdout_percent": 0,
+        "frequency_messages": 1,
+        "frequency_days": 7,
+        "daily_cap": 100,
+    }
     limits |= {"channel_order": "wecom,groupbuy_coupon", "offer_json": "{}", "rule_hash": "c0"}
     warehouse.ops(
         "rule_campaigns",
@@ -421,7 +427,12 @@ def second_night(warehouse: Warehouse) -> None:
     )
     warehouse.ops("candidate_history", [dict(zip(columns, row, strict=True)) for row in decided])
     [(li,)] = warehouse.query("select member_id from audit.record_members where record_id = 'C-li'")
-    event = {"message_id": "m1", "campaign_id": "recall", "business_date": NIGHT_1, "member_id": li}
+    event: dict[str, Any] = {
+        "message_id": "m1",
+        "campaign_id": "recall",
+        "business_date": NIGHT_1,
+        "member_id": li,
+    }
     event |= {"target": "wecom", "action": "message", "attempt": 1, "at": "2024-06-01 10:00:00"}
     warehouse.ops(
         "push_events",

@@ -14,14 +14,22 @@ run_context as (
 
 ),
 
+categories as (
+
+    select category from {{ source('ops', 'high_margin_categories') }}
+
+),
+
 high_margin as (
 
-    select distinct lines.order_key
-    from {{ ref('order_lines') }} as lines
-    inner join {{ source('ops', 'high_margin_categories') }} as categories
-        on lines.category = categories.category
-        or lines.category_l1 = categories.category
-    where lines.amount_fen - lines.refunded_fen > 0
+    select distinct order_key
+    from {{ ref('order_lines') }}
+    where
+        amount_fen - refunded_fen > 0
+        and (
+            category in (select category from categories)
+            or category_l1 in (select category from categories)
+        )
 
 )
 
