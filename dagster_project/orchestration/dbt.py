@@ -19,6 +19,7 @@ from dagster_dbt import (
 
 from dagster_project.config import Chain
 from dagster_project.lang import tr
+from dagster_project.orchestration.column_metadata import model_metadata
 from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource, daily
 from dagster_project.orchestration.progress import tell
 from dagster_project.warehouse import mark_digested
@@ -100,6 +101,26 @@ def _failed_nodes(target: Path) -> str:
     return "; ".join(lines) or tr("dbt 失败", "dbt failed")
 
 
+def _with_metadata(
+    chain: Chain, manifest: Mapping[str, Any], target: Path, events: list[Any]
+) -> Iterator[Any]:
+    """The run's events, with row counts, column types and column lineage on those of models."""
+    translator = LinliTranslator()
+    models = {name: node for name, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    keys = {
+        (node["schema"], node.get("alias") or node["name"]): translator.get_asset_spec(
+            manifest, name, None
+        ).key
+        for name, node in {**models, **manifest["sources"]}.items()
+    }
+    with connect(chain.paths.warehouse) as connection:
+        metadata = model_metadata(connection, models, keys, target / "compiled")
+    for event in events:
+        unique_id = event.metadata.get("unique_id") if isinstance(event, dg.Output) else None
+        found = metadata.get(unique_id.value) if unique_id is not None else None
+        yield event.with_metadata({**event.metadata, **found}) if found else event
+
+
 class LinliTranslator(DagsterDbtTranslator):
     """Keys, groups and owners of dbt models; only `get_asset_spec` is overridden."""
 
@@ -161,7 +182,8 @@ def model_assets(chain: Chain) -> dg.AssetsDefinition:
         # dbt's own chatter goes to a file beside its artefacts; people read the run's report
         with (target / "dbt.out").open("w", encoding="utf-8") as chatter, redirect_stdout(chatter):
             invocation = dbt.cli(arguments, context=context, target_path=target, raise_on_error=False)
-            yield from invocation.stream().fetch_row_counts().fetch_column_metadata()
+            events = list(invocation.stream())  # the warehouse is free again only when dbt has ended
+        yield from _with_metadata(loaded, invocation.manifest, target, events)
         if not invocation.is_successful():
             raise ModelsFailedError(_failed_nodes(target))
         mark_digested(loaded)
