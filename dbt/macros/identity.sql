@@ -160,9 +160,10 @@
 {%- endmacro %}
 
 
-{# A short, stable id: prefix and 16 hex digits of SHA-256. #}
+{# A short, stable id: prefix and 16 letters that stand for hex digits of SHA-256; letters, so that no id looks like
+   a phone number. #}
 {% macro identity_id(prefix, text) -%}
-    '{{ prefix }}' || substr({{ sha256_hex(text) }}, 1, 16)
+    '{{ prefix }}' || translate(substr({{ sha256_hex(text) }}, 1, 16), '0123456789abcdef', 'abcdefghijklmnop')
 {%- endmacro %}
 
 {# Great-circle distance in kilometres between two points in degrees. #}
