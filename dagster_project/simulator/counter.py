@@ -94,8 +94,7 @@ def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int
             case when spend_turn = 1 then greatest(0, least(coalesce(b.points, 0), net_fen // 2) // 100 * 100) else 0 end as spent_points,
             case when happened = 'voucher' then least(500, net_fen // 2) else 0 end as voucher_fen
         from paid p left join (select card, sum(points)::BIGINT as points from ledger where night < {first} or {first} = 0 group by card) b
-            using (card)
-        order by bid"""
+            using (card)"""
     )
 
 

@@ -26,6 +26,7 @@ _SCATTER = 982_451_653  # a prime: neighbours get numbers that look unrelated
 def open_scratch(world: World, folder: Path) -> duckdb.DuckDBPyConnection:
     """An in-memory database that spills to `folder`, with macros bound to the world's seed and start."""
     con = duckdb.connect(config={"threads": 2, "temp_directory": str(folder)})
+    con.execute("set enable_progress_bar = false")
     seed = int(world.seed)
     prefixes = ", ".join(f"'{prefix}'" for prefix in _PREFIXES)
     # Two rounds: one round would only XOR key and purpose, which ties the draws of one key to each other.

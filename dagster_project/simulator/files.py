@@ -7,7 +7,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -48,6 +48,10 @@ class Landing:
         self.con, self.world, self.root = con, world, root
         self.rows: dict[tuple[str, str], int] = {}
         self._truth_parts: list[Path] = []
+        # Files are written while the next feed's rows are being made; each feed has a table of its own until then.
+        self._pool = ThreadPoolExecutor(2)
+        self._writing: list[tuple[str, list[Future[None]]]] = []
+        self._emits = 0
         self._waiting: set[tuple[str, str]] = set()
         (root / "truth").mkdir(parents=True, exist_ok=True)
 
@@ -78,46 +82,48 @@ class Landing:
             sql = f"select * from ({sql}) union all by name select * from {waiting}"
         last = self.world.days - 1 if until is None else until
         terms = sort or ", ".join(spec.key)
+        self._emits += 1
+        table = f"sorted_{self._emits}"
         self.con.execute(
-            f"create or replace table sorted as select * from ({sql}) order by night, {terms}{', ' + order if order else ''}"
+            f"create table {table} as select * from ({sql}) order by night, {terms}{', ' + order if order else ''}"
         )
         if last < self.world.days - 1:
             self.con.execute(
-                f"create or replace table {waiting} as select * from sorted where night > {last}"
+                f"create or replace table {waiting} as select * from {table} where night > {last}"
             )
             self._waiting.add((connection, feed))
-        have = {row[0] for row in self.con.execute("describe sorted").fetchall()}
+        have = {row[0] for row in self.con.execute(f"describe {table}").fetchall()}
         columns = [column.name for column in spec.columns if column.name in have]
         missing = [column.name for column in spec.columns if column.must and column.name not in have]
         if missing:
             raise AssertionError(f"{connection}.{feed} lacks {missing}")
         nights = self.con.execute(
-            f"select night, count(*) from sorted where night <= {last} group by night order by night"
+            f"select night, count(*) from {table} where night <= {last} group by night order by night"
         ).fetchall()
         self.rows[connection, feed] = self.rows.get((connection, feed), 0) + sum(count for _, count in nights)
         form = FORMATS[connection, feed]
-        picked = ", ".join(columns)
-        with ThreadPoolExecutor(2) as pool:
-            list(
-                pool.map(
-                    lambda night: self._write(connection, feed, form, picked, night), [n for n, _ in nights]
-                )
-            )
+        query = f"select {', '.join(columns)} from {table} where night = "
+        files = [self._pool.submit(self._write, connection, feed, form, query, night) for night, _ in nights]
+        self._writing.append((table, files))
         if truth:
-            self._note_truth(connection, feed, spec.key, last, "first" in have)
+            first = " and first" if "first" in have else ""
+            self._note_truth(connection, feed, spec.key, f"{table} where night <= {last}{first}")
 
-    def _write(self, connection: str, feed: str, form: str, columns: str, night: int) -> None:
+    def finish(self) -> None:
+        """Waits for the files under way and frees their rows."""
+        for table, files in self._writing:
+            for file in files:
+                file.result()
+            self.con.execute(f"drop table {table}")
+        self._writing.clear()
+
+    def _write(self, connection: str, feed: str, form: str, query: str, night: int) -> None:
         day = self.world.night(night)
         folder = self.root / "landing" / connection / feed / day.isoformat()
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{feed}_{day:%Y%m%d}.{_SUFFIX.get(form, form)}"
-        number = 1
-        while path.exists():
-            number += 1
-            path = folder / f"{feed}_{day:%Y%m%d}_{number}.{_SUFFIX.get(form, form)}"
-        query = f"select {columns} from sorted where night = {night}"
         with self.con.cursor() as cursor:
-            _WRITERS[form](cursor, query, path)
+            _WRITERS[form](cursor, f"{query}{night}", path)
         if (
             self._chance(connection, feed, night) < self.world.rates.file_repeated
             and night + 1 < self.world.days
@@ -129,14 +135,12 @@ class Landing:
     def _chance(self, connection: str, feed: str, night: int) -> float:
         return zlib.crc32(f"{connection}|{feed}|{night}|{self.world.seed}".encode()) / 2**32
 
-    def _note_truth(
-        self, connection: str, feed: str, key: tuple[str, ...], last: int, versions: bool
-    ) -> None:
+    def _note_truth(self, connection: str, feed: str, key: tuple[str, ...], rows: str) -> None:
         part = self.root / "truth" / f".part{len(self._truth_parts):05d}"
         record_id = " || '|' || ".join(key)
         self.con.execute(
-            f"copy (select '{connection}', '{feed}', {record_id}, person_id from sorted "
-            f"where night <= {last} {'and first' if versions else ''}) to '{part}' (format csv, header false)"
+            f"copy (select '{connection}', '{feed}', {record_id}, person_id from {rows}) "
+            f"to '{part}' (format csv, header false)"
         )
         self._truth_parts.append(part)
 
@@ -150,7 +154,9 @@ class Landing:
         self._truth_parts.append(part)
 
     def close_truth(self) -> None:
-        """Joins the parts into truth/records.csv."""
+        """Waits for all files and joins the parts of the truth into truth/records.csv."""
+        self.finish()
+        self._pool.shutdown()
         with (self.root / "truth" / "records.csv").open("wb") as out:
             out.write(b"connection,feed,record_id,person_id\n")
             for part in self._truth_parts:

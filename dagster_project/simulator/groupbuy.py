@@ -111,7 +111,7 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
             case when u(bid, 'decided') < 0.85 then 'done' when u(bid, 'decided') < 0.93 then 'refused' else 'withdrawn' end as decided,
             case when u_help < {r.help_sell_outside} then 'supplier' when u_help < {r.help_sell_outside + r.help_sell_ours}
                 and leader_id is not null then 'shared supplier' else 'direct' end as selling
-        from priced order by bid"""
+        from priced"""
     )
 
 

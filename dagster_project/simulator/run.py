@@ -128,6 +128,7 @@ def simulate(
             emit_counter(con, world, landing, first, last)
             emit_group(con, world, landing, first, last)
             emit_stock(con, world, landing, first, last)
+            landing.finish()
             part = con.execute(
                 "select count(*) filter (where card_shown), count(*) filter (where not card_shown and said_phone is not null), "
                 "count(*), (select count(*) from ordered) from ticket"
@@ -168,7 +169,7 @@ def simulate(
     )
 
 
-def bench(persons: int = 60_000, days: int = 40, stores: int = 20, seed: int = 7) -> float:
+def bench(persons: int = 40_000, days: int = 180, stores: int = 20, seed: int = 7) -> float:
     """Ticket and order lines per second, everything included, of a synthetic chain written to a scratch folder."""
     with tempfile.TemporaryDirectory(prefix="linli-bench-") as folder:
         summary = simulate(

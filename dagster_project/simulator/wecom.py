@@ -71,7 +71,7 @@ def build_wecom(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, 
     )
 
 
-def _write_rows(out, cursor: duckdb.DuckDBPyConnection) -> None:  # type: ignore[no-untyped-def]
+def _write_rows(out, cursor: duckdb.DuckDBPyConnection) -> None:
     separator = "\n"
     while rows := cursor.fetchmany(20000):
         out.write(separator + ",\n".join(row[0] for row in rows))
