@@ -108,7 +108,7 @@ def _persons(con: duckdb.DuckDBPyConnection, world: World) -> None:
                 else -30 - pick(pid, 'card day', 900) end::INT as card_day,
             u(pid, 'number changed') < {r.number_changed} and {days} >= 20 as changes,
             u(pid, 'family phone') < {r.family_phone} and place = 1 as uses_family_phone,
-            u(pid, 'recycled') < {r.number_recycled} and place = 0 as may_recycle,
+            u(pid, 'recycled') < {r.number_recycled} as may_recycle,
             u(pid, 'group') < {r.group_user} as group_user,
             case when u(pid, 'reg inside') < {r.user_registered_inside} then {inside.format("reg day")}
                 else -10 - pick(pid, 'reg day', 500) end::INT as reg_day,
@@ -119,13 +119,14 @@ def _persons(con: duckdb.DuckDBPyConnection, world: World) -> None:
     # A number given up is given to somebody else a month later at the earliest.
     con.execute(
         f"""create table number_story as
-        with givers as (
+        with shared as (select pid from drawn where uses_family_phone union select pid - 1 from drawn where uses_family_phone),
+        givers as (
             select pid, (2 + pick(pid, 'change day', {max(1, days // 2)}))::INT as day,
                 row_number() over (order by h(pid, 'giver'), pid) as turn
-            from drawn where changes and not uses_family_phone and place = 0),
+            from drawn where changes and pid not in (select pid from shared)),
         takers as (
             select pid, row_number() over (order by h(pid, 'taker'), pid) as turn
-            from drawn where may_recycle and not changes and not uses_family_phone and {days} > 45)
+            from drawn where may_recycle and not changes and pid not in (select pid from shared) and {days} > 45)
         select g.pid, g.day, mobile(g.pid * 4 + 1) as next_phone, null::BIGINT as giver from givers g
         union all
         select t.pid, (g.day + 30 + pick(t.pid, 'taken', greatest(1, {days} - g.day - 32)))::INT, mobile(g.pid * 4), g.pid
