@@ -165,6 +165,8 @@ def _campaign_lines(campaign: CampaignReport, live: bool) -> list[str]:
         lines.append("  " + verb + tr("，", ", ").join(done) + tasks)
     elif live:
         lines.append("  " + tr("本次没有新的发送", "nothing new was sent"))
+    else:
+        lines.append("  " + tr("没有还要发送的", "nothing is left to send"))
     lines += [f"  {tr('券名单', 'coupon list')} {path}" for path in campaign.files]
     lines += [f"  ⚠ {note}" for note in campaign.notes]
     return lines
