@@ -58,12 +58,14 @@ def _replayed_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
     con.execute(
         f"""create table receipt_line as
         with moved as (
-            select t.household_id as hh, t.basket_id, t.store_id, t.product_id, t.quantity, t.sales_value, t.retail_disc,
+            select t.household_id as hh, t.basket_id, t.store_id, t.product_id, t.quantity, t.sales_value,
+                t.retail_disc,
                 t.transaction_timestamp - interval 5 hour as sold_at
             from read_parquet('{receipts_folder() / "transactions.parquet"}') t
             where t.household_id in (select hh from household)),
         dated as (
-            select *, ({world.days} - 1 - date_diff('day', (sold_at - interval 4 hour)::DATE, DATE '2017-12-31'))::INT as day
+            select *, ({world.days} - 1 - date_diff('day', (sold_at - interval 4 hour)::DATE,
+                DATE '2017-12-31'))::INT as day
             from moved)
         select d.hh, d.basket_id as src, d.store_id, d.day,
             epoch(d.sold_at - date_trunc('day', d.sold_at - interval 4 hour))::INT as sec, s.sku_no,
@@ -71,7 +73,8 @@ def _replayed_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
             case when s.weighed then greatest(0.05, round((sales_value + retail_disc) * {world.rates.yuan_per_dollar}
                     * 100 / s.price_fen, 3)) else least(greatest(quantity, 1), 50) end::DECIMAL(10, 3) as qty,
             case when s.weighed then s.price_fen else greatest(10, round((sales_value + retail_disc)
-                    * {world.rates.yuan_per_dollar} * 10 / least(greatest(quantity, 1), 50)) * 10) end::BIGINT as price_fen,
+                    * {world.rates.yuan_per_dollar} * 10 / least(greatest(quantity, 1),
+                        50)) * 10) end::BIGINT as price_fen,
             (round(retail_disc * {world.rates.yuan_per_dollar} * 10) * 10)::BIGINT as disc_fen,
             sales_value <= 0 as gift
         from dated d join product_sku s using (product_id)
@@ -79,14 +82,16 @@ def _replayed_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
     )
     con.execute(
         """create table receipt as
-        select src, any_value(hh) as hh, any_value(store_id) as store_id, any_value(day) as day, any_value(sec) as sec,
+        select src, any_value(hh) as hh, any_value(store_id) as store_id, any_value(day) as day,
+            any_value(sec) as sec,
             count(*)::INT as lines
         from receipt_line group by src having not bool_and(gift)"""
     )
     con.execute(
         """create table source_line as
         select src, line_no, sku_no, qty, price_fen, round(price_fen * qty)::BIGINT as gross_fen,
-            case when gift then round(price_fen * qty)::BIGINT else least(disc_fen, round(price_fen * qty * 0.7)::BIGINT)
+            case when gift then round(price_fen * qty)::BIGINT
+                else least(disc_fen, round(price_fen * qty * 0.7)::BIGINT)
                 end as disc_fen, gift
         from receipt_line order by src, line_no"""
     )
@@ -128,14 +133,16 @@ def _generated_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
         with habit as (
             select pid, store, floor({days} * (0.02 + 0.28 * pow(u(pid, 'often'), 2)) * (0.7 + 0.6 * u(pid, 'often2'))
                     + u(pid, 'often3'))::INT as trips,
-                case when u(pid, 'lapses') < 0.33 then floor({days} * (0.15 + 0.85 * u(pid, 'lapse from'))) end as lapse,
+                case when u(pid, 'lapses') < 0.33 then floor({days} * (0.15 + 0.85 * u(pid,
+                    'lapse from'))) end as lapse,
                 case when u(pid, 'back') < 0.45 then 9 + pick(pid, 'back after', 40) else 100000 end as lapse_days
             from person),
         visits as (
             select pid, store, lapse, lapse_days, pid * 512 + n as src
             from habit, unnest(range(least(trips, 511))) as t(n)),
         dated as (
-            select *, pick(src, 'day', {days})::INT as day, u(src, 'when') as w, u(src, 'at') + u(src, 'at2') - 1 as spread
+            select *, pick(src, 'day', {days})::INT as day, u(src, 'when') as w,
+                u(src, 'at') + u(src, 'at2') - 1 as spread
             from visits)
         select src, pid,
             case when {world.stores} = 1 or u(src, 'other shop') < 0.93 then store
@@ -156,7 +163,8 @@ def lines_of(world: World, baskets: str) -> str:
         baskets: SQL with columns bid, src, pid, day, lines and any others wanted in the result.
 
     Returns:
-        SQL whose rows have those columns and line_no, sku_no, qty DECIMAL(10,3), price_fen, gross_fen, disc_fen, gift.
+        SQL whose rows have those columns and line_no, sku_no, qty DECIMAL(10,3), price_fen, gross_fen, disc_fen,
+            gift.
     """
     if world.basis == "real":
         return f"select b.*, l.* exclude (src) from ({baskets}) b join source_line l using (src)"
@@ -168,7 +176,8 @@ def lines_of(world: World, baskets: str) -> str:
             false as gift
         from (
             select c.* exclude (pickle), s.weighed, s.price_fen as base_fen,
-                case when s.weighed then round(0.15 + 1.6 * pow(pickle, 2), 3) when pickle < 0.8 then 1 when pickle < 0.95
+                case when s.weighed then round(0.15 + 1.6 * pow(pickle, 2), 3) when pickle < 0.8 then 1
+                    when pickle < 0.95
                     then 2 else 3 end::DECIMAL(10, 3) as qty
             from (
                 select *, ((h(k, 'a') >> 32) % 10000) / 10000.0 as pickle, (h(k, 'a') % 10007) / 10007.0 as off,

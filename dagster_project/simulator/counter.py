@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from dagster_project.simulator.baskets import lines_of
+from dagster_project.simulator.database import ladder
 from dagster_project.simulator.files import Landing
 from dagster_project.simulator.settings import PAY_APPID, POS, World
 
@@ -38,10 +39,33 @@ def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int
     r = world.rates
     con.execute(
         f"create or replace table counter_basket as select *, ticket_id(day, bid) as ticket_id, "
-        f"store_code_of(store) as store_code from basket where not grouped and night between {first} and least({last}, {world.days - 1})"
+        f"store_code_of(store) as store_code from basket where not grouped and night between {first} and {last}"
     )
-    con.execute(
-        f"create or replace table counter_line as {lines_of(world, 'select bid, src, pid, store, day, sec, lines, night, ticket_id, store_code from counter_basket')}"
+    columns = "bid, src, pid, store, day, sec, lines, night, ticket_id, store_code"
+    lines = lines_of(world, f"select {columns} from counter_basket")
+    con.execute(f"create or replace table counter_line as {lines}")
+    happened = ladder(
+        "u_event",
+        [
+            (r.ticket_void, "'void'"),
+            (r.ticket_return, "'return'"),
+            (r.corrected, "'late card'"),
+            (r.voucher_ticket, "'voucher'"),
+            (r.points_spent, "'points'"),
+        ],
+        "''",
+    )
+    # One cashier of every third shop types the own number: the rate is met on average.
+    own_number = f"if(cashier = 1 and store % 3 = 0 and u_noise > 1 - {r.said_cashier} * 12, mobile(3900000000 + store * 10 + 1), null)"
+    heard = ladder(
+        "u_noise",
+        [
+            (r.said_mistyped, "mistype(own_phone, bid)"),
+            (r.said_shop, "mobile(3950000000 + store)"),
+            (r.said_placeholder, "placeholder(bid)"),
+            (r.said_masked, "masked(own_phone)"),
+        ],
+        f"coalesce({own_number}, if(u_noise < 0.4, phone_2, null), own_phone)",
     )
     con.execute(
         f"""create or replace table ticket as
@@ -49,10 +73,12 @@ def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int
             from counter_line group by bid),
         base as (
             select b.bid, b.ticket_id, b.store_code, b.pid, b.store, b.day, b.sec, b.night, t.gross_fen,
-                t.disc_fen + if(b.coupon_code is null, 0, least(800, (t.gross_fen - t.disc_fen) // 2)) as discount_fen,
+                t.disc_fen + if(b.coupon_code is null, 0,
+                    least(800, (t.gross_fen - t.disc_fen) // 2)) as discount_fen,
                 t.gross_fen - discount_fen as net_fen, b.coupon_code is not null as with_coupon,
                 case when p.card_b is not null and b.day >= p.card_b_day then p.card_b
-                    when p.has_card and b.day >= p.card_day and b.day < coalesce(p.card_until, 100000) then p.card_a end as card,
+                    when p.has_card and b.day >= p.card_day
+                        and b.day < coalesce(p.card_until, 100000) then p.card_a end as card,
                 p.person_id, p.shows, p.says, p.pay, p.phone_2, p.alipay_id, p.face,
                 phone_on(p.phone_a, p.phone_b, p.chg_day, b.day) as own_phone,
                 if(b.day >= p.wechat_day, p.openid_pay_new, p.openid_pay) as own_openid,
@@ -65,16 +91,12 @@ def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int
             select *, card is not null and u_card < shows as card_shown,
                 if(u_pay < 0.85, pay, (u_pay - 0.85) / 0.15) as pay_draw,
                 -- one draw decides all rare events of a ticket, so that they exclude each other
-                case when u_event < {r.ticket_void} then 'void'
-                    when u_event < {r.ticket_void + r.ticket_return} then 'return'
-                    when u_event < {r.ticket_void + r.ticket_return + r.corrected} then 'late card'
-                    when u_event < {r.ticket_void + r.ticket_return + r.corrected + r.voucher_ticket} then 'voucher'
-                    when u_event < {r.ticket_void + r.ticket_return + r.corrected + r.voucher_ticket + r.points_spent} then 'points'
-                    else '' end as happened
+                {happened} as happened
             from base),
         paid as (
             select *, case when card_shown and u(bid, 'stored') < 0.03 then 'stored_value'
-                    when pay_draw < {r.pay_wechat} then 'wechat' when pay_draw < {r.pay_wechat + r.pay_alipay} then 'alipay'
+                    when pay_draw < {r.pay_wechat} then 'wechat'
+                        when pay_draw < {r.pay_wechat + r.pay_alipay} then 'alipay'
                     when pay_draw < {r.pay_wechat + r.pay_alipay + r.pay_card} then 'card' else 'cash' end as method,
                 case when happened = 'points' and card_shown
                     then row_number() over (partition by card, happened order by day, bid) end as spend_turn
@@ -82,18 +104,13 @@ def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int
         select p.* exclude (spend_turn),
             if(method = 'cash', -(net_fen % 10), 0) as rounding_fen,
             case when (not card_shown and u_said < says) or (card_shown and u_said < 0.12) then
-                case when u_noise < {r.said_mistyped} then mistype(own_phone, bid)
-                    when u_noise < {r.said_mistyped + r.said_shop} then mobile(3950000000 + store)
-                    when u_noise < {r.said_mistyped + r.said_shop + r.said_placeholder} then placeholder(bid)
-                    when u_noise < {r.said_mistyped + r.said_shop + r.said_placeholder + r.said_masked} then masked(own_phone)
-                    -- one cashier of every third shop types the own number: the rate is met on average
-                    when cashier = 1 and store % 3 = 0 and u_noise > 1 - {r.said_cashier} * 12 then mobile(3900000000 + store * 10 + 1)
-                    when phone_2 is not null and u_noise < 0.4 then phone_2
-                    else own_phone end end as said_phone,
+                {heard} end as said_phone,
             -- 1 point is 1 fen; only what the card had before these nights can be spent, once
-            case when spend_turn = 1 then greatest(0, least(coalesce(b.points, 0), net_fen // 2) // 100 * 100) else 0 end as spent_points,
+            case when spend_turn = 1 then greatest(0, least(coalesce(b.points, 0), net_fen // 2) // 100 * 100)
+                else 0 end as spent_points,
             case when happened = 'voucher' then least(500, net_fen // 2) else 0 end as voucher_fen
-        from paid p left join (select card, sum(points)::BIGINT as points from ledger where night < {first} or {first} = 0 group by card) b
+        from paid p left join (select card, sum(points)::BIGINT as points from ledger
+            where night < {first} or {first} = 0 group by card) b
             using (card)"""
     )
 
@@ -101,7 +118,8 @@ def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int
 def _ticket_rows(world: World) -> str:
     r = world.rates
     payment = f"""
-        case when method = 'wechat' and u(bid, 'openid seen') < 0.95 then coalesce(partner_openid, own_openid) end as pay_openid,
+        case when method = 'wechat'
+            and u(bid, 'openid seen') < 0.95 then coalesce(partner_openid, own_openid) end as pay_openid,
         case when pay_openid is not null then '{PAY_APPID}' end as pay_appid,
         case when method = 'alipay' and u(bid, 'openid seen') < 0.95 then alipay_id end as alipay_user_id,
         case when u(bid, 'face') < {r.face_ticket} then face end as face_token"""
@@ -121,12 +139,15 @@ def _ticket_rows(world: World) -> str:
         select (night + 1 + pick(bid, 'fixed after', 3))::INT as night, {shop}, 1 as step, ticket_id, 'sale' as kind,
             moment(day, sec) as sold_at, yuan(gross_fen) as gross, yuan(discount_fen) as discount,
             yuan(rounding_fen) as rounding, yuan(net_fen) as net, card as member_ref, said_phone as phone, {payment},
-            {earned} as points_earned, moment(night + 1, 32400 + pick(bid, 'fixed at', 30000)) as updated_at, false as first
+            {earned} as points_earned, moment(night + 1, 32400 + pick(bid, 'fixed at', 30000)) as updated_at,
+                false as first
         from ticket where happened = 'late card' and card_shown
         union all by name
-        select night, {shop}, 2 as step, ticket_id || 'V' as ticket_id, 'void' as kind, moment(day, sec + 180) as sold_at,
+        select night, {shop}, 2 as step, ticket_id || 'V' as ticket_id, 'void' as kind,
+            moment(day, sec + 180) as sold_at,
             ticket.ticket_id as origin_ticket_id, yuan(gross_fen) as gross, yuan(discount_fen) as discount,
-            yuan(rounding_fen) as rounding, yuan(net_fen) as net, if(card_shown, card, null) as member_ref, true as first
+            yuan(rounding_fen) as rounding, yuan(net_fen) as net, if(card_shown, card, null) as member_ref,
+                true as first
         from ticket where happened = 'void'
         union all by name
         select r.night, {shop}, 3 as step, ticket_id || 'R' as ticket_id, 'return' as kind,
@@ -136,8 +157,10 @@ def _ticket_rows(world: World) -> str:
             if(card_shown and u(bid, 'card again') < 0.7, card, null) as member_ref, true as first
         from ({_returned()}) r
         union all by name
-        select night, {shop}, 4 as step, ticket_id || 'Z' as ticket_id, 'recharge' as kind, moment(day, sec - 90) as sold_at,
-            yuan(recharge_fen) as gross, yuan(0) as discount, yuan(0) as rounding, yuan(recharge_fen) as net, card as member_ref,
+        select night, {shop}, 4 as step, ticket_id || 'Z' as ticket_id, 'recharge' as kind,
+            moment(day, sec - 90) as sold_at,
+            yuan(recharge_fen) as gross, yuan(0) as discount, yuan(0) as rounding, yuan(recharge_fen) as net,
+                card as member_ref,
             true as first
         from ({_recharged(world)})"""
 
@@ -171,18 +194,21 @@ def _line_rows() -> str:
         select r.night, r.bid, 3 as step, r.store_code, r.ticket_id || 'R' as ticket_id, l.line_no, {goods}, l.qty,
             yuan(l.price_fen) as price, yuan(if(r.whole, l.gross_fen - l.disc_fen, r.back_fen)) as amount,
             yuan(0) as discount, if(l.gift, 'Y', 'N') as is_gift
-        from ({_returned()}) r join counter_line l on l.bid = r.bid and (r.whole or l.line_no = 1) join sku s using (sku_no)"""
+        from ({_returned()}) r join counter_line l on l.bid = r.bid and (r.whole or l.line_no = 1)
+            join sku s using (sku_no)"""
 
 
 def _tender_rows(world: World) -> str:
     shop = "bid, store_code"
     return f"""
         with main as (select *, net_fen + rounding_fen - spent_points - voucher_fen as pay_fen,
-            if(method = 'cash' and u(bid, 'note') < 0.55, ceil(pay_fen / 1000)::BIGINT * 1000, pay_fen) as given_fen from ticket)
+            if(method = 'cash' and u(bid, 'note') < 0.55, ceil(pay_fen / 1000)::BIGINT * 1000, pay_fen) as given_fen
+                from ticket)
         select night, {shop}, 0 as step, ticket_id, '1' as tender_no, method, yuan(given_fen) as amount,
             yuan(given_fen - pay_fen) as change from main
         union all by name
-        select night, {shop}, 0 as step, ticket_id, '2' as tender_no, 'points' as method, yuan(spent_points) as amount,
+        select night, {shop}, 0 as step, ticket_id, '2' as tender_no, 'points' as method,
+            yuan(spent_points) as amount,
             yuan(0) as change from ticket where spent_points > 0
         union all by name
         select night, {shop}, 0 as step, ticket_id, '2' as tender_no, 'coupon' as method, yuan(voucher_fen) as amount,
@@ -191,7 +217,8 @@ def _tender_rows(world: World) -> str:
         select night, {shop}, 2 as step, ticket_id || 'V' as ticket_id, '1' as tender_no, method,
             yuan(net_fen + rounding_fen) as amount, yuan(0) as change from ticket where happened = 'void'
         union all by name
-        select night, {shop}, 3 as step, ticket_id || 'R' as ticket_id, '1' as tender_no, method, yuan(back_fen) as amount,
+        select night, {shop}, 3 as step, ticket_id || 'R' as ticket_id, '1' as tender_no, method,
+            yuan(back_fen) as amount,
             yuan(0) as change from ({_returned()})
         union all by name
         select night, {shop}, 4 as step, ticket_id || 'Z' as ticket_id, '1' as tender_no,
@@ -205,25 +232,31 @@ def _point_rows(world: World, first: int) -> str:
     if first == 0:
         opening = """
         union all by name
-        select 0 as night, p.pid as bid, 4 as step, 'PO' || l.card as entry_id, l.card as member_ref, moment(0, 14500) as occurred_at,
+        select 0 as night, p.pid as bid, 4 as step, 'PO' || l.card as entry_id, l.card as member_ref,
+            moment(0, 14500) as occurred_at,
             'adjust' as kind, l.points, 'opening' as ref_id, p.person_id, true as opening
         from ledger l join person p on p.card_a = l.card and not p.took_card where l.night = 0 and l.points > 0"""
     return f"""
         select night, bid, 0 as step, 'PT' || ticket_id as entry_id, card as member_ref, null::VARCHAR as phone,
-            moment(day, sec) as occurred_at, 'earn' as kind, (net_fen // 100) as points, ticket_id as ref_id, person_id,
+            moment(day, sec) as occurred_at, 'earn' as kind, (net_fen // 100) as points, ticket_id as ref_id,
+                person_id,
             false as opening
-        from (select * replace (if(happened = 'late card', night + 1 + pick(bid, 'fixed after', 3), night)::INT as night) from ticket)
+        from (select * replace (if(happened = 'late card', night + 1 + pick(bid, 'fixed after', 3),
+            night)::INT as night) from ticket)
         where card_shown and net_fen >= 100 and u(bid, 'unposted') >= {world.rates.points_unposted}
         union all by name
-        select night, bid, 1 as step, 'PS' || ticket_id as entry_id, card as member_ref, moment(day, sec) as occurred_at,
+        select night, bid, 1 as step, 'PS' || ticket_id as entry_id, card as member_ref,
+            moment(day, sec) as occurred_at,
             'spend' as kind, spent_points as points, ticket_id as ref_id, person_id, false as opening
         from ticket where spent_points > 0
         union all by name
-        select night, bid, 2 as step, 'PV' || ticket_id as entry_id, card as member_ref, moment(day, sec + 180) as occurred_at,
+        select night, bid, 2 as step, 'PV' || ticket_id as entry_id, card as member_ref,
+            moment(day, sec + 180) as occurred_at,
             'adjust' as kind, -(net_fen // 100) as points, ticket_id || 'V' as ref_id, person_id, false as opening
         from ticket where happened = 'void' and card_shown and net_fen >= 100
         union all by name
-        select night, bid, 3 as step, 'PR' || ticket_id as entry_id, card as member_ref, moment(back_day, 70000) as occurred_at,
+        select night, bid, 3 as step, 'PR' || ticket_id as entry_id, card as member_ref,
+            moment(back_day, 70000) as occurred_at,
             'adjust' as kind, -(back_fen // 100) as points, ticket_id || 'R' as ref_id, person_id, false as opening
         from ({_returned()}) where card_shown and back_fen >= 100
         {opening}"""

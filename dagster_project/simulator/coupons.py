@@ -47,12 +47,14 @@ def run_win_back(con: duckdb.DuckDBPyConnection, world: World) -> None:
     )
     con.execute(
         """update trip set coupon_code = redeemed.code from (
-            select t.pid, t.next_day, t.code, min(trip.src) as src from trial t join trip on trip.pid = t.pid and trip.day = t.next_day
+            select t.pid, t.next_day, t.code, min(trip.src) as src from trial t join trip on trip.pid = t.pid
+                and trip.day = t.next_day
             where t.treated and t.would_return and u(t.pid, 'redeems') < 0.6 group by all) redeemed
         where trip.pid = redeemed.pid and trip.day = redeemed.next_day and trip.src = redeemed.src"""
     )
     con.execute(
-        f"""update trip set coupon_code = 'CR' || upper(left(md5('regular' || src || '|' || day || '|{world.seed}'), 10))
+        f"""update trip set coupon_code = 'CR'
+            || upper(left(md5('regular' || src || '|' || day || '|{world.seed}'), 10))
         where coupon_code is null and not extra and lines >= 4 and u(src, 'coupon') < {world.rates.coupon_ticket}
             and pid in (select pid from person where has_card)"""
     )
@@ -67,15 +69,19 @@ def build_coupons(con: duckdb.DuckDBPyConnection, world: World) -> None:
             select b.bid, b.pid, b.day, b.sec, p.reg_day,
                 row_number() over (partition by b.pid order by b.day, b.bid) as turn
             from basket b join person p using (pid) where b.grouped)
-        select bid, pid, day, sec, case when turn = 1 and reg_day > 0 then '{FIRST_ORDER}' else '{GROUP}' end as template_id,
+        select bid, pid, day, sec, case when turn = 1 and reg_day > 0 then '{FIRST_ORDER}'
+            else '{GROUP}' end as template_id,
             'CG' || upper(left(md5('group' || bid || '|{world.seed}'), 10)) as code,
-            greatest(case when turn = 1 then least(day, greatest(reg_day, 0)) else day - 1 - pick(bid, 'issued', 9) end, 0)::INT
+            greatest(case when turn = 1 then least(day, greatest(reg_day, 0))
+                else day - 1 - pick(bid, 'issued', 9) end, 0)::INT
                 as issued_day
-        from orders where (turn = 1 and reg_day > 0 and u(bid, 'first coupon') < 0.6) or u(bid, 'group coupon') < 0.02"""
+        from orders where (turn = 1 and reg_day > 0 and u(bid, 'first coupon') < 0.6) or u(bid,
+            'group coupon') < 0.02"""
     )
     con.execute(
         f"""create table coupon as
-        select b.coupon_code as code, if(t.code is not null, '{WIN_BACK}', '{REGULAR}') as template_id, b.pid, false as grouped,
+        select b.coupon_code as code, if(t.code is not null, '{WIN_BACK}', '{REGULAR}') as template_id, b.pid,
+            false as grouped,
             coalesce(t.day, greatest(b.day - 1 - pick(b.bid, 'issued', 9), 0))::INT as issued_day,
             b.bid as used_bid, b.day as used_day, b.sec as used_sec
         from basket b left join trial t on t.code = b.coupon_code where b.coupon_code is not null
@@ -83,7 +89,8 @@ def build_coupons(con: duckdb.DuckDBPyConnection, world: World) -> None:
         select t.code, '{WIN_BACK}', t.pid, false, t.day, null, null, null from trial t
         where t.treated and t.code not in (select coupon_code from basket where coupon_code is not null)
         union all
-        select 'CU' || upper(left(md5('unused' || pid || '|' || period || '|{world.seed}'), 10)), '{REGULAR}', pid, false,
+        select 'CU' || upper(left(md5('unused' || pid || '|' || period || '|{world.seed}'), 10)), '{REGULAR}', pid,
+            false,
             (period * 30 + pick(pid * 64 + period, 'issued', 30))::INT, null, null, null
         from person, range({days} // 30 + 1) periods(period)
         where has_card and card_day < 0 and u(pid * 64 + period, 'unused') < 0.06
@@ -124,7 +131,8 @@ def coupon_event_rows(world: World, grouped: bool) -> str:
             select code, template_id, pid, if(u(pid, 'voided') < 0.03, 'voided', 'expired'),
                 issued_day + {WINDOW_DAYS + 3}, 300, null, null, 2
             from coupon where grouped = {grouped} and used_bid is null{doubles})
-        select e.day as night, p.person_id, {"'GE'" if grouped else "'PE'"} || e.code || e.step as event_id, e.code as coupon_code,
+        select e.day as night, p.person_id, {"'GE'" if grouped else "'PE'"} || e.code || e.step as event_id,
+            e.code as coupon_code,
             e.template_id, e.event, {holder}, moment(e.day, e.sec) as occurred_at,
             if(b.bid is not null, {reference}, null) as ref_id, yuan(e.amount_fen) as amount,
             p.openid as holder_openid

@@ -41,8 +41,9 @@ def open_scratch(world: World, folder: Path) -> duckdb.DuckDBPyConnection:
     # A bijection from number to valid mobile number, so that two persons collide only where a trap says so.
     numbers = len(_PREFIXES) * 100_000_000
     con.execute(
-        f"create macro mobile(n) as [{prefixes}][(((n)::BIGINT * {_SCATTER} + {seed % 99_991}) % {numbers} // 100000000)::INT + 1]"
-        f" || lpad((((n)::BIGINT * {_SCATTER} + {seed % 99_991}) % 100000000)::VARCHAR, 8, '0')"
+        f"create macro scattered(n) as ((n)::BIGINT * {_SCATTER} + {seed % 99_991}) % {numbers}; "
+        f"create macro mobile(n) as [{prefixes}][(scattered(n) // 100000000)::INT + 1]"
+        " || lpad((scattered(n) % 100000000)::VARCHAR, 8, '0')"
     )
     con.execute(
         "create macro mistype(phone, k) as left(phone, 4 + pick(k, 'typo at', 7)::INT) || "
@@ -71,6 +72,25 @@ def open_scratch(world: World, folder: Path) -> duckdb.DuckDBPyConnection:
     )
     con.execute("create macro yuan(fen) as ((fen)::DECIMAL(14, 0) * 0.01)::DECIMAL(12, 2)")
     return con
+
+
+def ladder(draw: str, steps: list[tuple[float, str]], otherwise: str = "null") -> str:
+    """SQL that gives each value its share of the draw (0…1), one after the other, and `otherwise` the rest."""
+    cases, below = [], 0.0
+    for share, value in steps:
+        below += share
+        cases.append(f"when {draw} < {below} then {value}")
+    return f"case {' '.join(cases)} else {otherwise} end"
+
+
+def text_list(values: list[str]) -> str:
+    """An SQL list of texts."""
+    return "[" + ", ".join(f"'{value}'" for value in values) + "]"
+
+
+def choice(values: list[str], key: str, purpose: str) -> str:
+    """SQL that picks one of the texts by `key`."""
+    return f"{text_list(values)}[1 + pick({key}, '{purpose}', {len(values)})::INT]"
 
 
 def register(con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, list[Any]]) -> None:

@@ -6,6 +6,7 @@ import duckdb
 
 from dagster_project.simulator.baskets import lines_of
 from dagster_project.simulator.catalogue import words
+from dagster_project.simulator.database import choice, ladder
 from dagster_project.simulator.files import Landing
 from dagster_project.simulator.people import LEADERS_PER_STORE
 from dagster_project.simulator.settings import GROUP, H5_APPID, MINI_APPID, World
@@ -44,10 +45,18 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
     r = world.rates
     con.execute(
         f"create or replace table group_basket as select *, order_id(day, bid) as order_id, "
-        f"store_code_of(store) as store_code from basket where grouped and night between {first} and least({last}, {world.days - 1})"
+        f"store_code_of(store) as store_code from basket where grouped and night between {first} and {last}"
     )
-    con.execute(
-        f"create or replace table group_line as {lines_of(world, 'select bid, src, pid, store, day, sec, lines, night, order_id from group_basket')}"
+    lines = lines_of(world, "select bid, src, pid, store, day, sec, lines, night, order_id from group_basket")
+    con.execute(f"create or replace table group_line as {lines}")
+    typed = "if(u(bid, 'typed') < 0.9, own_phone, mistype(own_phone, bid))"
+    phone = ladder(
+        "u_phone",
+        [
+            (r.order_phone_verified, f"if(verified, own_phone, {typed})"),
+            (r.order_phone_unverified, typed),
+            (r.order_phone_masked, "masked(own_phone)"),
+        ],
     )
     con.execute(
         f"""create or replace table ordered as
@@ -56,9 +65,11 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
             from group_line group by bid),
         saved as (select pid, sum(points)::BIGINT as points from group_points where night < {first} group by pid),
         base as (
-            select b.bid, b.order_id, b.store_code, b.pid, b.store, b.day, b.sec, b.night, t.goods_fen, t.first_fen, c.code as coupon_code,
+            select b.bid, b.order_id, b.store_code, b.pid, b.store, b.day, b.sec, b.night, t.goods_fen, t.first_fen,
+                c.code as coupon_code,
                 p.person_id, p.name, p.community, p.verified, p.unionid_shown,
-                profile_phone(p.pid, p.phone_a, p.phone_b, p.phone_2, p.chg_day, p.told_day, p.reg_day, b.day) as own_phone,
+                profile_phone(p.pid, p.phone_a, p.phone_b, p.phone_2, p.chg_day, p.told_day, p.reg_day,
+                    b.day) as own_phone,
                 p.h5_user and u(b.bid, 'h5') < 0.35 as by_h5, p.openid_h5,
                 if(b.day >= p.wechat_day, p.openid_new, p.openid) as own_openid,
                 if(b.day >= p.wechat_day, p.unionid_new, p.unionid) as own_unionid,
@@ -76,40 +87,45 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
         priced as (
             select *, if(coupon_code is null, 0, least(500, goods_fen // 2)) as coupon_fen,
                 if(u(bid, 'freight') < 0.05, 300, 0) as freight_fen,
-                if(turn = 1 and u(bid, 'points') < {r.points_spent}, least(points, goods_fen // 2) // 100 * 100, 0)::BIGINT as spent_points,
+                if(turn = 1 and u(bid, 'points') < {r.points_spent}, least(points, goods_fen // 2) // 100 * 100,
+                    0)::BIGINT as spent_points,
                 goods_fen + freight_fen - coupon_fen - spent_points as amount_fen,
                 case when test then 'normal' when u_life < {r.order_unpaid} then 'unpaid'
                     when u_life < {r.order_unpaid + r.order_closed} then 'closed' else 'normal' end as life
             from base)
-        select * exclude (own_openid, own_unionid, by_h5, openid_h5, partner_phone, partner_name, person_id, own_phone),
+        select * exclude (own_openid, own_unionid, by_h5, openid_h5, partner_phone, partner_name, person_id,
+            own_phone),
             if(test, 'T' || store_code, person_id) as person_id,
             if(by_h5 and not test, '{H5_APPID}', '{MINI_APPID}') as appid,
             if(test, wx('oM3kX5', -1 - store, 'test'), if(by_h5, openid_h5, own_openid)) as openid,
             case when not test and unionid_shown and u(bid, 'unionid') < 0.96 then own_unionid end as unionid,
-            case when by_h5 and not test then 'h5' when u(bid, 'entry') < 0.78 then 'group' else 'miniapp' end as channel,
-            case when test then mobile(3900000000 + store * 10)
-                when u_phone < {r.order_phone_verified} and verified then own_phone
-                when u_phone < {r.order_phone_verified + r.order_phone_unverified} and u(bid, 'typed') < 0.9 then own_phone
-                when u_phone < {r.order_phone_verified + r.order_phone_unverified} then mistype(own_phone, bid)
-                when u_phone < {r.order_phone_verified + r.order_phone_unverified + r.order_phone_masked} then masked(own_phone)
-                end as buyer_phone,
+            case when by_h5 and not test then 'h5' when u(bid, 'entry') < 0.78 then 'group'
+                else 'miniapp' end as channel,
+            if(test, mobile(3900000000 + store * 10), {phone}) as buyer_phone,
             case when buyer_phone is null then null
                 when test or verified and (u_phone < {r.order_phone_verified}
-                    or u_phone >= {r.order_phone_verified + r.order_phone_unverified}) then 'Y' else 'N' end as phone_verified,
+                    or u_phone >= {r.order_phone_verified + r.order_phone_unverified}) then 'Y'
+                        else 'N' end as phone_verified,
             case when test then mobile(3900000000 + store * 10) when u_receiver < {r.receiver_other}
-                    then if(u(bid, 'for whom') < 0.5, coalesce(partner_phone, mobile(pid * 4 + 3)), mobile(pid * 4 + 3))
-                when u_receiver < {r.receiver_other + r.receiver_masked} then masked(own_phone) else own_phone end as receiver_phone,
+                    then if(u(bid, 'for whom') < 0.5, coalesce(partner_phone, mobile(pid * 4 + 3)),
+                        mobile(pid * 4 + 3))
+                when u_receiver < {r.receiver_other + r.receiver_masked} then masked(own_phone)
+                    else own_phone end as receiver_phone,
             case when test then '测试订单' when u_receiver < {r.receiver_other}
-                    then if(u(bid, 'for whom') < 0.5, coalesce(partner_name, left(name, 1) || '阿姨'), left(name, 1) || '阿姨')
+                    then if(u(bid, 'for whom') < 0.5, coalesce(partner_name, left(name, 1) || '阿姨'), left(name, 1)
+                        || '阿姨')
                 else name end as receiver_name,
             if(life = 'normal' and not test, amount_fen // 100, 0) as earned,
             case when life = 'normal' and not test and u_refund < {r.order_refund} then 'refund' end as after_sale,
             coupon_code is null and spent_points = 0 and freight_fen = 0 and u(bid, 'refund all') < 0.3 as whole,
             if(whole, amount_fen, least(first_fen, amount_fen)) as refund_fen,
             (day + 1 + pick(bid, 'applied', 2))::INT as applied_day,
-            (applied_day + if(u(bid, 'slow') < 0.15, 8 + pick(bid, 'days', 14), 1 + pick(bid, 'days', 3)))::INT as decided_day,
-            case when u(bid, 'decided') < 0.85 then 'done' when u(bid, 'decided') < 0.93 then 'refused' else 'withdrawn' end as decided,
-            case when u_help < {r.help_sell_outside} then 'supplier' when u_help < {r.help_sell_outside + r.help_sell_ours}
+            (applied_day + if(u(bid, 'slow') < 0.15, 8 + pick(bid, 'days', 14),
+                1 + pick(bid, 'days', 3)))::INT as decided_day,
+            case when u(bid, 'decided') < 0.85 then 'done' when u(bid, 'decided') < 0.93 then 'refused'
+                else 'withdrawn' end as decided,
+            case when u_help < {r.help_sell_outside} then 'supplier'
+                when u_help < {r.help_sell_outside + r.help_sell_ours}
                 and leader_id is not null then 'shared supplier' else 'direct' end as selling
         from priced"""
     )
@@ -120,14 +136,17 @@ def _order_rows() -> str:
     common = f"""
         bid, order_id, person_id, 'A' || strftime(on_day(day), '%y%m%d') || coalesce(leader_id, store_code)
             as activity_id, store_code, community || '自提点' as pickup_site, {leader} as leader_id,
-        channel, openid, appid, unionid, buyer_phone, phone_verified, receiver_phone, receiver_name, moment(day, sec) as created_at,
-        yuan(amount_fen) as order_amount, yuan(freight_fen) as freight, if(u(bid, 'invite used') < 0.7, invited_code, null) as invite_code,
+        channel, openid, appid, unionid, buyer_phone, phone_verified, receiver_phone, receiver_name,
+            moment(day, sec) as created_at,
+        yuan(amount_fen) as order_amount, yuan(freight_fen) as freight,
+            if(u(bid, 'invite used') < 0.7, invited_code, null) as invite_code,
         from_openid as sharer_openid, coupon_code, nullif(spent_points, 0)::VARCHAR as points_spent,
         if(selling = 'direct', 'direct', 'supplier') as seller_role"""
     paid = "case when life <> 'unpaid' then moment(day, sec + 15 + pick(bid, 'paid', 240)) end as paid_at"
     earned = "nullif(earned, 0)::VARCHAR as points_earned"
     return f"""
-        select night, 0 as step, {common}, {paid}, {earned}, if(life = 'unpaid', 'unpaid', 'paid') as status, yuan(0) as refund_amount,
+        select night, 0 as step, {common}, {paid}, {earned}, if(life = 'unpaid', 'unpaid', 'paid') as status,
+            yuan(0) as refund_amount,
             coalesce(paid_at, created_at) as updated_at, true as first from ordered
         union all by name
         -- pick-up on the next day, or the end of an order that was not paid or was cancelled
@@ -136,7 +155,8 @@ def _order_rows() -> str:
             if(life = 'closed', yuan(amount_fen), yuan(0)) as refund_amount,
             moment(day + 1, 61200 + pick(bid, 'fetched', 14400)) as updated_at, false as first from ordered
         union all by name
-        select greatest(night + 1, decided_day)::INT as night, 2 as step, {common}, {paid}, {earned}, 'completed' as status,
+        select greatest(night + 1, decided_day)::INT as night, 2 as step, {common}, {paid}, {earned},
+            'completed' as status,
             yuan(refund_fen) as refund_amount, moment(decided_day, 82000) as updated_at, false as first
         from ordered where after_sale = 'refund' and decided = 'done'
         union all by name
@@ -159,24 +179,23 @@ def _line_rows() -> str:
 
 
 def _refund_rows() -> str:
-    reasons = words()["refund_reasons"]
-    literal = "[" + ", ".join(f"'{reason}'" for reason in reasons) + "]"
     common = f"""
         'RF' || strftime(on_day(applied_day), '%y%m%d') || lpad(bid::VARCHAR, 9, '0') as refund_id, order_id,
-        if(whole, null, '1') as line_no, yuan(refund_fen) as amount, if(u(bid, 'returned') < 0.2, 'return', 'refund_only') as kind,
-        {literal}[1 + pick(bid, 'reason', {len(reasons)})::INT] as reason,
+        if(whole, null, '1') as line_no, yuan(refund_fen) as amount,
+            if(u(bid, 'returned') < 0.2, 'return', 'refund_only') as kind,
+        {choice(words()["refund_reasons"], "bid", "reason")} as reason,
         moment(applied_day, 30000 + pick(bid, 'applied at', 45000)) as applied_at"""
     return f"""
-        select greatest(night, applied_day)::INT as night, {common}, 'applied' as status, null::TIMESTAMP_S as finished_at
+        select greatest(night, applied_day)::INT as night, {common}, 'applied' as status,
+            null::TIMESTAMP_S as finished_at
         from ordered where after_sale = 'refund' and refund_fen > 0
         union all by name
-        select greatest(night + 1, decided_day)::INT as night, {common}, decided as status, moment(decided_day, 81000) as finished_at
+        select greatest(night + 1, decided_day)::INT as night, {common}, decided as status,
+            moment(decided_day, 81000) as finished_at
         from ordered where after_sale = 'refund' and refund_fen > 0"""
 
 
 def _complaint_rows(world: World) -> str:
-    kinds = words()["complaint_kinds"]
-    literal = "[" + ", ".join(f"'{kind}'" for kind in kinds) + "]"
     r = world.rates
     return f"""
         with told as (
@@ -189,7 +208,7 @@ def _complaint_rows(world: World) -> str:
                 person_id, bid, day, night
             from ticket where happened = '' and u(bid, 'complains') < {r.complaint / 8}),
         dated as (
-            select *, {literal}[1 + pick(bid, 'complaint', {len(kinds)})::INT] as kind,
+            select *, {choice(words()["complaint_kinds"], "bid", "complaint")} as kind,
                 greatest(night, day + pick(bid, 'complaint day', 3))::INT as open_day,
                 (open_day + 1 + pick(bid, 'settled', 5))::INT as settled_day,
                 moment(open_day, 75000 + pick(bid, 'complaint at', 8000)) as opened_at

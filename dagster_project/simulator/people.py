@@ -5,8 +5,8 @@ from __future__ import annotations
 import duckdb
 
 from dagster_project.simulator.catalogue import receipts_folder, words
-from dagster_project.simulator.database import register
-from dagster_project.simulator.settings import World
+from dagster_project.simulator.database import choice, ladder, register
+from dagster_project.simulator.settings import Rates, World
 
 _CASHIERS = 4
 LEADERS_PER_STORE = 4
@@ -64,7 +64,7 @@ def _stores(con: duckdb.DuckDBPyConnection, world: World) -> None:
 def _households(con: duckdb.DuckDBPyConnection, world: World) -> None:
     rates = world.rates
     shop = f"least({world.stores - 1}, floor({world.stores} * pow(u({{key}}, 'home shop'), 1.25)))::INT"
-    adults = f"1 + (u(hh, 'adults') < {rates.adults_two + rates.adults_three})::INT + (u(hh, 'adults') < {rates.adults_three})::INT"
+    adults = ladder("u(hh, 'adults')", [(rates.adults_three, "3"), (rates.adults_two, "2")], "1")
     if world.basis == "real":
         con.execute(
             f"""create table household as
@@ -119,7 +119,8 @@ def _persons(con: duckdb.DuckDBPyConnection, world: World) -> None:
     # A number given up is given to somebody else a month later at the earliest.
     con.execute(
         f"""create table number_story as
-        with shared as (select pid from drawn where uses_family_phone union select pid - 1 from drawn where uses_family_phone),
+        with shared as (select pid from drawn where uses_family_phone union select pid - 1 from drawn
+            where uses_family_phone),
         givers as (
             select pid, (2 + pick(pid, 'change day', {max(1, days // 2)}))::INT as day,
                 row_number() over (order by h(pid, 'giver'), pid) as turn
@@ -129,19 +130,21 @@ def _persons(con: duckdb.DuckDBPyConnection, world: World) -> None:
             from drawn where may_recycle and not changes and pid not in (select pid from shared) and {days} > 45)
         select g.pid, g.day, mobile(g.pid * 4 + 1) as next_phone, null::BIGINT as giver from givers g
         union all
-        select t.pid, (g.day + 30 + pick(t.pid, 'taken', greatest(1, {days} - g.day - 32)))::INT, mobile(g.pid * 4), g.pid
+        select t.pid, (g.day + 30 + pick(t.pid, 'taken', greatest(1, {days} - g.day - 32)))::INT, mobile(g.pid * 4),
+            g.pid
         from takers t join givers g using (turn) where g.day + 31 < {days}"""
     )
     w = words()
     con.execute(
         f"""create table person as
         with joined as (
-            select d.*, n.day as chg_day, n.giver, n.next_phone as phone_b, s.store_code, s.lng as s_lng, s.lat as s_lat,
+            select d.*, n.day as chg_day, n.giver, n.next_phone as phone_b, s.store_code, s.lng as s_lng,
+                s.lat as s_lat,
                 case when d.uses_family_phone then mobile((d.pid - 1) * 4) else mobile(d.pid * 4) end as phone_a
             from drawn d left join number_story n using (pid) join store s on s.store = d.store)
         select pid, hh, place, store, store_code, adults, 'P' || lpad(pid::VARCHAR, 8, '0') as person_id,
-            {_choose(w["surnames"], "pid", "surname")} || {_choose(w["given"], "pid", "given")} as name,
-            {_choose(w["communities"], "hh", "community")} as community,
+            {choice(w["surnames"], "pid", "surname")} || {choice(w["given"], "pid", "given")} as name,
+            {choice(w["communities"], "hh", "community")} as community,
             round(s_lng + (u(hh, 'lng') + u(hh, 'lng2') - 1) * 0.016, 6) as lng,
             round(s_lat + (u(hh, 'lat') + u(hh, 'lat2') - 1) * 0.014, 6) as lat,
             phone_a, phone_b, chg_day, giver, uses_family_phone,
@@ -165,7 +168,8 @@ def _persons(con: duckdb.DuckDBPyConnection, world: World) -> None:
             u(pid, 'unionid shown') < {r.user_unionid} as unionid_shown,
             group_user and u(pid, 'h5') < {r.h5_user} as h5_user,
             greatest(0.02, least(0.97, {r.group_share} + (u(pid, 'group share') - 0.5) * 0.8)) as group_share,
-            wx('oM3kX5', pid, 'mini') as openid, wx('oH8wQ2', pid, 'h5') as openid_h5, wx('oU6vZ1', pid, 'union') as unionid,
+            wx('oM3kX5', pid, 'mini') as openid, wx('oH8wQ2', pid, 'h5') as openid_h5,
+                wx('oU6vZ1', pid, 'union') as unionid,
             case when new_wechat then 3 + pick(pid, 'wechat day', {max(1, days - 6)}) end::INT as wechat_day,
             wx('oM3kX5', pid, 'mini2') as openid_new, wx('oP9tB5', pid, 'pay2') as openid_pay_new,
             wx('oU6vZ1', pid, 'union2') as unionid_new,
@@ -196,16 +200,8 @@ def _persons(con: duckdb.DuckDBPyConnection, world: World) -> None:
     )
 
 
-def _choose(values: list[str], key: str, purpose: str) -> str:
-    literal = "[" + ", ".join(f"'{value}'" for value in values) + "]"
-    return f"{literal}[1 + pick({key}, '{purpose}', {len(values)})::INT]"
-
-
-def _consent(rates: object, purpose: str) -> str:
-    yes, no = rates.consent_yes, rates.consent_no  # type: ignore[attr-defined]
-    return (
-        f"case when u(pid, '{purpose}') < {yes} then 'Y' when u(pid, '{purpose}') < {yes + no} then 'N' end"
-    )
+def _consent(rates: Rates, purpose: str) -> str:
+    return ladder(f"u(pid, '{purpose}')", [(rates.consent_yes, "'Y'"), (rates.consent_no, "'N'")])
 
 
 def _hand_over(con: duckdb.DuckDBPyConnection, world: World) -> None:

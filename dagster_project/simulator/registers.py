@@ -6,6 +6,7 @@ import duckdb
 
 from dagster_project.simulator.catalogue import words
 from dagster_project.simulator.coupons import coupon_event_rows
+from dagster_project.simulator.database import choice, ladder
 from dagster_project.simulator.files import Landing
 from dagster_project.simulator.settings import GROUP, H5_APPID, MINI_APPID, PAY_APPID, POS, World
 
@@ -31,9 +32,20 @@ def emit_registers(con: duckdb.DuckDBPyConnection, world: World, landing: Landin
 
 def _member_rows(world: World) -> str:
     r = world.rates
+    first_phone = ladder(
+        "u(s.pid, 'card phone')",
+        [
+            (r.card_phone_missing, "null"),
+            (r.card_phone_masked, "masked(p.phone_a)"),
+            (r.card_phone_placeholder, "placeholder(s.pid)"),
+            (r.card_phone_mistyped, "mistype(p.phone_a, s.pid)"),
+        ],
+        "phone_on(p.phone_a, p.phone_b, p.chg_day, s.opened)",
+    )
     return f"""
         with card as (
-            select card_a as card, pid, card_day as opened, null::INT as replaced_day from person where has_card and not took_card
+            select card_a as card, pid, card_day as opened, null::INT as replaced_day from person where has_card
+                and not took_card
             union all
             select card_b, pid, card_b_day, null from person where card_b is not null),
         story as (
@@ -44,31 +56,33 @@ def _member_rows(world: World) -> str:
             union select h.card, h.from_pid, p.card_day, h.day + 1 from handed h join person p on p.pid = h.from_pid
                 where u(h.from_pid, 'handed told') < 0.5),
         state as (
-            select s.card as member_ref, s.pid, s.opened, s.day, greatest(s.day, 0)::INT as night, p.*  exclude (pid), n.pid as next_pid,
+            select s.card as member_ref, s.pid, s.opened, s.day, greatest(s.day, 0)::INT as night, p.*  exclude (pid),
+                n.pid as next_pid,
                 n.phone_a as next_phone, n.name as next_name,
                 -- a phone as the cashier took it down when the card was opened
-                case when u(s.pid, 'card phone') < {r.card_phone_missing} then null
-                    when u(s.pid, 'card phone') < {r.card_phone_missing + r.card_phone_masked} then masked(p.phone_a)
-                    when u(s.pid, 'card phone') < {r.card_phone_missing + r.card_phone_masked + r.card_phone_placeholder} then placeholder(s.pid)
-                    when u(s.pid, 'card phone') < {r.card_phone_missing + r.card_phone_masked + r.card_phone_placeholder + r.card_phone_mistyped}
-                        then mistype(p.phone_a, s.pid)
-                    else phone_on(p.phone_a, p.phone_b, p.chg_day, s.opened) end as first_phone
+                {first_phone} as first_phone
             from story s join person p using (pid)
             left join handed h on h.card = s.card and s.day = h.day + 1 left join person n on n.pid = h.to_pid),
         posted as (
-            select s.member_ref, s.night, sum(l.points)::BIGINT as points from (select distinct member_ref, night from state) s
+            select s.member_ref, s.night, sum(l.points)::BIGINT as points
+                from (select distinct member_ref, night from state) s
             join ledger l on l.card = s.member_ref and l.night <= s.night group by all)
-        select s.night, s.member_ref, s.person_id, coalesce(next_phone, if(told_day <= day, phone_b, first_phone)) as phone,
+        select s.night, s.member_ref, s.person_id,
+            coalesce(next_phone, if(told_day <= day, phone_b, first_phone)) as phone,
             coalesce(next_name, name) as name,
-            case when u(s.pid, 'card openid') < {r.card_openid} then if(u(s.pid, 'which') < 0.25, openid, openid_pay) end as wx_openid,
-            case when wx_openid is null then null when wx_openid = openid then '{MINI_APPID}' else '{PAY_APPID}' end as wx_appid,
+            case when u(s.pid, 'card openid') < {r.card_openid} then if(u(s.pid, 'which') < 0.25, openid,
+                openid_pay) end as wx_openid,
+            case when wx_openid is null then null when wx_openid = openid then '{MINI_APPID}'
+                else '{PAY_APPID}' end as wx_appid,
             case when u(s.pid, 'card unionid') < {r.card_unionid} then unionid end as unionid,
             store_code as home_store, coalesce(q.points, 0)::VARCHAR as points_balance,
             moment(opened, 27000 + pick(s.pid, 'opened', 1800)) as created_at,
-            case when day <> opened then moment(day, 60000 + pick(s.pid, 'updated', 9000)) else created_at end as updated_at,
+            case when day <> opened then moment(day, 60000 + pick(s.pid, 'updated', 9000))
+                else created_at end as updated_at,
             if(card_b_day <= day and member_ref = card_a and card_b is not null, '挂失', '正常') as status,
             if(opt_out_day <= day, 'N', consent_pos) as consent_marketing,
-            case when opt_out_day <= day then moment(opt_out_day, 50000) when consent_pos is not null then created_at end as consent_at,
+            case when opt_out_day <= day then moment(opt_out_day, 50000)
+                when consent_pos is not null then created_at end as consent_at,
             s.day = s.opened as first
         from state s left join posted q using (member_ref, night)
         qualify row_number() over (partition by s.member_ref, s.night order by s.day desc) = 1"""
@@ -77,7 +91,8 @@ def _member_rows(world: World) -> str:
 def _user_rows(world: World) -> str:
     return f"""
         with account as (
-            select pid, '{MINI_APPID}' as appid, openid, unionid, reg_day as opened, true as main from person where group_user
+            select pid, '{MINI_APPID}' as appid, openid, unionid, reg_day as opened, true as main from person
+                where group_user
             union all
             select pid, '{MINI_APPID}', openid_new, unionid_new, greatest(wechat_day, reg_day), false from person
                 where group_user and wechat_day is not null
@@ -87,10 +102,13 @@ def _user_rows(world: World) -> str:
             select *, opened as day from account
             union select a.*, told_day from account a join person using (pid) where told_day > opened
             union select a.*, opt_out_day from account a join person using (pid) where main and opt_out_day > opened)
-        select greatest(s.day, 0)::INT as night, s.appid, s.openid, p.person_id, if(p.unionid_shown, s.unionid, null) as unionid,
+        select greatest(s.day, 0)::INT as night, s.appid, s.openid, p.person_id,
+            if(p.unionid_shown, s.unionid, null) as unionid,
             case when p.verified and (s.main or u(s.pid, 'again verified') < 0.7)
-                then profile_phone(p.pid, p.phone_a, p.phone_b, p.phone_2, p.chg_day, p.told_day, s.opened, s.day) end as phone,
-            case when phone is not null then moment(if(s.day = p.told_day, s.day, s.opened), 30000 + pick(s.pid, 'verified', 30000)) end
+                then profile_phone(p.pid, p.phone_a, p.phone_b, p.phone_2, p.chg_day, p.told_day, s.opened,
+                    s.day) end as phone,
+            case when phone is not null then moment(if(s.day = p.told_day, s.day, s.opened),
+                30000 + pick(s.pid, 'verified', 30000)) end
                 as phone_verified_at,
             moment(s.opened, 25200 + pick(s.pid, 'registered', 1800)) as registered_at,
             if(p.sharer and s.main, p.own_invite, null) as own_invite_code, i.code as invited_by_code,
@@ -107,7 +125,10 @@ def _user_rows(world: World) -> str:
 
 def _product_rows(world: World) -> str:
     price = "(round(price_fen * (0.92 + 0.16 * u(sku_no * 1000 + {week}, 'new price')) / 10) * 10)::BIGINT"
-    columns = "sku, item_name, category, category_l1, unit, nullif(shelf_life_days, 0)::VARCHAR as shelf_life_days, yuan(cost_fen) as cost"
+    columns = (
+        "sku, item_name, category, category_l1, unit, nullif(shelf_life_days, 0)::VARCHAR as shelf_life_days, "
+        "yuan(cost_fen) as cost"
+    )
     return f"""
         select 0 as night, {columns}, yuan(price_fen) as price from sku
         union all
@@ -117,28 +138,23 @@ def _product_rows(world: World) -> str:
 
 def _staff_rows(world: World) -> str:
     """The whole list once a month."""
+    w = words()
+    name = f"{choice(w['surnames'], 'staff_no', 'surname')} || {choice(w['given'], 'staff_no', 'given')}"
     return f"""
         select (month * 30)::INT as night, s.*, month = 0 as first from (
-            select staff_id, store_code, {_staff_name("staff_no")} as name, role, phone, wecom_userid, person_id from staff
+            select staff_id, store_code, {name} as name, role, phone, wecom_userid, person_id
+                from staff
             union all
-            select l.leader_id, p.store_code, p.name, 'leader', p.phone_a, null, p.person_id from leader l join person p using (pid)) s,
+            select l.leader_id, p.store_code, p.name, 'leader', p.phone_a, null, p.person_id from leader l
+                join person p using (pid)) s,
             range({(world.days + 29) // 30}) months(month)"""
-
-
-def _staff_name(key: str) -> str:
-    pools = [words()["surnames"], words()["given"]]
-    return " || ".join(
-        "["
-        + ", ".join(f"'{word}'" for word in pool)
-        + f"][1 + pick({key}, 'staff name {n}', {len(pool)})::INT]"
-        for n, pool in enumerate(pools)
-    )
 
 
 def _leader_rows() -> str:
     return """
         select 0 as night, l.leader_id, p.name, p.phone_a as phone, p.store_code,
-            case when l.place > 0 and u(l.pid, 'parent') < 0.5 then first_value(l.leader_id) over (partition by l.store order by l.place) end
+            case when l.place > 0
+                and u(l.pid, 'parent') < 0.5 then first_value(l.leader_id) over (partition by l.store order by l.place) end
                 as parent_leader_id,
             moment(-30 - pick(l.pid, 'joined', 300), 36000) as joined_at, p.person_id
         from leader l join person p using (pid)"""
@@ -150,7 +166,8 @@ def _activity_rows(world: World) -> str:
             select leader_id, store_code_of(store) as store_code, leader_id as code from leader
             union all select null, store_code, store_code from store)
         select day::INT as night, 'A' || strftime(on_day(day), '%y%m%d') || code as activity_id,
-            strftime(on_day(day), '%m月%d日') || '社区生鲜拼团' as title, store_code, leader_id, moment(day, 21600) as starts_at,
+            strftime(on_day(day), '%m月%d日') || '社区生鲜拼团' as title, store_code, leader_id,
+                moment(day, 21600) as starts_at,
             moment(day, 86400) as ends_at
         from organiser, range({world.days}) days(day)"""
 
@@ -158,14 +175,18 @@ def _activity_rows(world: World) -> str:
 def _share_rows(world: World) -> str:
     return f"""
         with often as (
-            select pid, floor({world.days} * if(sharer, 0.12 + 0.55 * u(pid, 'shares'), 0.03 * u(pid, 'shares')) + u(pid, 'shares2'))::INT as times
+            select pid, floor({world.days} * if(sharer, 0.12 + 0.55 * u(pid, 'shares'),
+                0.03 * u(pid, 'shares')) + u(pid, 'shares2'))::INT as times
             from person where group_user),
         shared as (select pid, pid * 1024 + n as k from often, unnest(range(least(times, 1023))) as t(n))
-        select pick(k, 'share day', {world.days})::INT as night, 'SH' || lpad(k::VARCHAR, 12, '0') as share_id, p.person_id,
-            'A' || strftime(on_day(pick(k, 'share day', {world.days})), '%y%m%d') || coalesce(l.leader_id, p.store_code) as activity_id,
+        select pick(k, 'share day', {world.days})::INT as night, 'SH' || lpad(k::VARCHAR, 12, '0') as share_id,
+            p.person_id,
+            'A' || strftime(on_day(pick(k, 'share day', {world.days})), '%y%m%d')
+                || coalesce(l.leader_id, p.store_code) as activity_id,
             '{MINI_APPID}' as appid,
             if(pick(k, 'share day', {world.days}) >= p.wechat_day, p.openid_new, p.openid) as openid,
             moment(pick(k, 'share day', {world.days}), 28800 + pick(k, 'share at', 46000)) as shared_at,
-            ['好友', '微信群', '朋友圈'][1 + pick(k, 'share to', 3)::INT] as channel, pick(k, 'clicks', 12)::VARCHAR as clicks
-        from shared join person p using (pid) left join leader l on l.store = p.store and l.place = pick(p.pid, 'leader', 5)
+            {choice(["好友", "微信群", "朋友圈"], "k", "share to")} as channel, pick(k, 'clicks', 12)::VARCHAR as clicks
+        from shared join person p using (pid) left join leader l on l.store = p.store
+            and l.place = pick(p.pid, 'leader', 5)
         where pick(k, 'share day', {world.days}) >= p.reg_day"""

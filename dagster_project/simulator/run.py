@@ -219,35 +219,48 @@ def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
         f"price_sensitivity::DECIMAL(6, 4) as price_sensitivity from person order by person_id) to '{folder / 'effects.csv'}' (header)"
     )
     con.execute(
-        f"""copy (select p.person_id, 'win_back' as experiment, on_day(t.day) as assigned_on, if(t.treated, 'treatment', 'holdout') as arm,
-            {WINDOW_DAYS} as window_days, t.would_return::INT as returns_untreated, (t.would_return or t.lifted)::INT as returns_treated,
+        f"""copy (select p.person_id, 'win_back' as experiment, on_day(t.day) as assigned_on,
+            if(t.treated, 'treatment', 'holdout') as arm,
+            {WINDOW_DAYS} as window_days, t.would_return::INT as returns_untreated,
+                (t.would_return or t.lifted)::INT as returns_treated,
             p.coupon_effect::DECIMAL(6, 4) as chance_to_lift, t.code as coupon_code
         from trial t join person p using (pid) order by p.person_id) to '{folder / "experiments.csv"}' (header)"""
     )
     con.execute(
         f"""copy (
             select * from (
-                select person_id, 'phone' as namespace, phone_a as identifier, null::DATE as valid_from, on_day(chg_day - 1) as valid_to from person
-                union all select person_id, 'phone', phone_b, on_day(chg_day), null from person where chg_day is not null
+                select person_id, 'phone' as namespace, phone_a as identifier, null::DATE as valid_from,
+                    on_day(chg_day - 1) as valid_to from person
+                union all select person_id, 'phone', phone_b, on_day(chg_day), null from person
+                    where chg_day is not null
                 union all select person_id, 'phone', phone_2, null, null from person where phone_2 is not null
                 union all select person_id, 'pos_member', card_a, if(took_card, on_day(card_day), null),
-                    on_day(coalesce(card_until, if(card_b is not null, card_b_day, null)) - 1) from person where has_card
-                union all select person_id, 'pos_member', card_b, on_day(card_b_day), null from person where card_b is not null
+                    on_day(coalesce(card_until, if(card_b is not null, card_b_day, null)) - 1) from person
+                        where has_card
+                union all select person_id, 'pos_member', card_b, on_day(card_b_day), null from person
+                    where card_b is not null
                 union all select person_id, 'unionid', unionid, null, on_day(wechat_day - 1) from person
-                union all select person_id, 'unionid', unionid_new, on_day(wechat_day), null from person where wechat_day is not null
-                union all select person_id, 'external_userid', external_userid, null, null from person where wecom_contact
-            ) order by person_id, namespace, valid_from nulls first, identifier) to '{folder / "identifiers.csv"}' (header)"""
+                union all select person_id, 'unionid', unionid_new, on_day(wechat_day), null from person
+                    where wechat_day is not null
+                union all select person_id, 'external_userid', external_userid, null, null from person
+                    where wecom_contact
+            ) order by person_id, namespace, valid_from nulls first,
+                identifier) to '{folder / "identifiers.csv"}' (header)"""
     )
     con.execute(
         f"""copy (
             select * from (
-                select person_id, 'number_changed' as trap, on_day(chg_day)::VARCHAR as detail from person where chg_day is not null and giver is null
-                union all select t.person_id, 'number_recycled', g.person_id from person t join person g on g.pid = t.giver
+                select person_id, 'number_changed' as trap, on_day(chg_day)::VARCHAR as detail from person
+                    where chg_day is not null and giver is null
+                union all select t.person_id, 'number_recycled', g.person_id from person t
+                    join person g on g.pid = t.giver
                 union all select person_id, 'family_phone', null from person where uses_family_phone
                 union all select person_id, 'second_phone', null from person where phone_2 is not null
                 union all select person_id, 'second_card', card_b from person where card_b is not null
-                union all select person_id, 'new_wechat', on_day(wechat_day)::VARCHAR from person where wechat_day is not null
-                union all select f.person_id, 'handed_card', t.person_id from handed h join person f on f.pid = h.from_pid join person t on t.pid = h.to_pid
+                union all select person_id, 'new_wechat', on_day(wechat_day)::VARCHAR from person
+                    where wechat_day is not null
+                union all select f.person_id, 'handed_card', t.person_id from handed h
+                    join person f on f.pid = h.from_pid join person t on t.pid = h.to_pid
             ) order by trap, person_id) to '{folder / "traps.csv"}' (header)"""
     )
 

@@ -28,9 +28,11 @@ def emit_stock(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, f
         "stock",
         f"""
         with sold as (
-            select store, day, sku_no, sum(qty) as qty, coalesce(sum(qty) filter (where sec < {_COUNT_AT}), 0) as early
+            select store, day, sku_no, sum(qty) as qty,
+                coalesce(sum(qty) filter (where sec < {_COUNT_AT}), 0) as early
             from counter_line group by store, day, sku_no),
-        usual as (select store, sku_no, sum(qty)::DOUBLE / {last + 1 - first} as a_day from sold group by store, sku_no),
+        usual as (select store, sku_no, sum(qty)::DOUBLE / {last + 1 - first} as a_day from sold group by store,
+            sku_no),
         counted as (
             select s.store_code, k.sku, k.weighed, d.day, u({key}, 'count') as draw,
                 coalesce(o.qty, 0)::DOUBLE as sold, coalesce(o.early, 0)::DOUBLE as early,
@@ -44,7 +46,8 @@ def emit_stock(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, f
             select *, greatest(sold * (1.0 + 0.3 * draw), usual * (0.7 + 0.5 * draw), if(weighed, 0.5, 1)) as came
             from counted)
         select day as night, store_code, sku, moment(day, {_COUNT_AT} + (draw * 300)::INT) as snapshot_at,
-            case when weighed then greatest(came - early, 0)::DECIMAL(10, 2) else greatest(floor(came) - early, 0)::DECIMAL(10, 0) end::VARCHAR
+            case when weighed then greatest(came - early, 0)::DECIMAL(10, 2)
+                else greatest(floor(came) - early, 0)::DECIMAL(10, 0) end::VARCHAR
                 as on_hand_qty,
             case when weighed then came::DECIMAL(10, 2) else floor(came)::DECIMAL(10, 0) end::VARCHAR as received_qty
         from received""",
