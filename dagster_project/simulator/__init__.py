@@ -1,4 +1,23 @@
-"""Simulated chains: real receipts or generated baskets, with an identity world whose truth is known."""
+"""Simulated chains: real receipts or generated baskets, with an identity world whose truth is known.
+
+`simulate` writes a whole chain folder:
+
+    chain.yml, stores.csv                    pos_main, group_main, wecom and two targets
+    landing/<connection>/<feed>/<night>/     the contract's feeds in mixed formats
+    sandbox/wecom_world.json                 corp_id, staff, contacts, tag_groups, group_chats for the WeCom sandbox:
+        contacts      external_userid, name, type, gender, unionid | null, follow: list of userid, remark, description,
+                      createtime, tag_id, remark_mobiles, add_way, oper_userid, state, deleted_at | null
+        tag_groups    group_id, group_name, tags: list of id, name, create_time
+        group_chats   chat_id, name, owner, status, create_time, members: list of userid, type, unionid | null, join_time,
+                      join_scene, invitor: {userid} | null, left_at | null, name        (all times are Unix seconds)
+    truth/records.csv       connection, feed, record_id, person_id: every record that names or hides a person
+    truth/effects.csv       person_id, household_id, home_store, coupon_effect (how likely a coupon changes a "no"), price_sensitivity
+    truth/experiments.csv   the win-back trial of the past: arm, and whether the person returns with and without the coupon
+    truth/identifiers.csv   who held which phone, card, unionid, external_userid, from when to when
+    truth/traps.csv         which persons carry which trap of identity
+
+Nothing in `truth/` is an input of the pipeline.
+"""
 
 from dagster_project.simulator.run import SimulationSummary, bench, simulate
 from dagster_project.simulator.settings import Rates
