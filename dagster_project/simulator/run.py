@@ -215,7 +215,7 @@ def _stretches(con: duckdb.DuckDBPyConnection, world: World) -> list[tuple[int, 
 def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """What only the simulator can know: persons, effects, the win-back experiment, and who held which identifier when."""
     con.execute(
-        f"copy (select person_id, 'P' || hh as household_id, store_code as home_store, coupon_effect::DECIMAL(6, 4) as coupon_effect, "
+        f"copy (select person_id, 'H' || hh as household_id, store_code as home_store, coupon_effect::DECIMAL(6, 4) as coupon_effect, "
         f"price_sensitivity::DECIMAL(6, 4) as price_sensitivity from person order by person_id) to '{folder / 'effects.csv'}' (header)"
     )
     con.execute(
