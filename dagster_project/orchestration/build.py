@@ -59,9 +59,9 @@ def build_definitions(root: Path | None = None) -> dg.Definitions:
         assets=[
             *lake_assets(chain),
             raw_tables(chain),
-            model_assets(chain),
-            publish_assets(chain),
-            *report_assets(chain),
+            model_assets(),
+            publish_assets(),
+            *report_assets(),
             *pushes,
         ],
         asset_checks=[gate_check(chain)],

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project.config import Chain, load_chain, packaged_chain
+from dagster_project.lang import tr
 from dagster_project.publish import last_published_as_of
 
 OWNERS = ["team:data"]
@@ -48,14 +49,12 @@ def daily(chain: Chain) -> dg.DailyPartitionsDefinition:
 
 
 def run_nights(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[date]:
-    """The nights of this run, oldest first."""
-    span = context.partition_key_range if isinstance(context, dg.AssetExecutionContext) else None
-    if span is None:
-        tags = context.run.tags
-        start = tags.get("dagster/asset_partition_range_start") or tags["dagster/partition"]
-        end = tags.get("dagster/asset_partition_range_end") or tags["dagster/partition"]
-    else:
-        start, end = span.start, span.end
+    """The nights of this run, oldest first; none when models are materialised by hand without a partition."""
+    tags = context.run.tags
+    start = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
+    end = tags.get("dagster/asset_partition_range_end") or start
+    if start is None or end is None:
+        return []
     first, last = date.fromisoformat(start), date.fromisoformat(end)
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
 
@@ -64,7 +63,12 @@ def run_as_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
     """The night a run publishes as of: its own last night, but never before what is already published.
 
     Re-running an old night takes in what it brought late; readers are never sent back in time.
+
+    Raises:
+        dg.Failure: neither a partition nor a publication says which night.
     """
-    published = last_published_as_of(chain.paths)
-    last = run_nights(context)[-1]
-    return max(last, published) if published else last
+    known = [*run_nights(context)[-1:], last_published_as_of(chain.paths)]
+    nights = [night for night in known if night is not None]
+    if not nights:
+        raise dg.Failure(tr("请选择要运行的夜晚（分区）", "choose the night (partition) to run"))
+    return max(nights)

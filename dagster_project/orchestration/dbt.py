@@ -20,7 +20,7 @@ from dagster_dbt import (
 from dagster_project.config import Chain
 from dagster_project.lang import tr
 from dagster_project.orchestration.column_metadata import model_metadata
-from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource, daily
+from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource
 from dagster_project.orchestration.progress import tell
 from dagster_project.warehouse import mark_digested
 from dagster_project.warehouse.connect import connect
@@ -156,7 +156,7 @@ def mart_keys() -> list[dg.AssetKey]:
     return [dg.AssetKey(["marts", node["name"]]) for node in sorted(models, key=lambda node: node["name"])]
 
 
-def model_assets(chain: Chain) -> dg.AssetsDefinition:
+def model_assets() -> dg.AssetsDefinition:
     """All models and their tests, one dbt process per run."""
     project = dbt_project()
 
@@ -164,8 +164,6 @@ def model_assets(chain: Chain) -> dg.AssetsDefinition:
         manifest=project.manifest_path,
         project=project,
         dagster_dbt_translator=LinliTranslator(),
-        partitions_def=daily(chain),
-        backfill_policy=dg.BackfillPolicy.single_run(),
         name="dbt_models",
         pool="duckdb_writer",
     )

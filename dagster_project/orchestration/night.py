@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import sqlalchemy
+from sqlalchemy.engine import Engine
 
 from dagster_project.config import Chain, load_chain
 from dagster_project.lang import tr
 from dagster_project.orchestration.build import QUIET, build_definitions
 from dagster_project.orchestration.progress import listening
-from dagster_project.publish import Publication, current_publication
+from dagster_project.publish import Publication, current_publication, recover
 from dagster_project.warehouse.connect import WarehouseBusyError
 
 # which stage of the night a step belongs to, by the step's name
@@ -55,7 +58,14 @@ def dagster_instance(chain: Chain) -> dg.DagsterInstance:
             "run_monitoring:\n  enabled: true\n",
             encoding="utf-8",
         )
+    sqlalchemy.event.listen(Engine, "connect", _no_sync_per_commit)
     return dg.DagsterInstance.from_config(str(home))
+
+
+def _no_sync_per_commit(connection: Any, _record: Any) -> None:
+    """Run history is many small commits: with its write-ahead log SQLite stays whole without a sync after each."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("pragma synchronous = normal")
 
 
 @contextmanager
@@ -110,6 +120,8 @@ def run_nights(
         }
     with _only_run(chain), dagster_instance(chain) as instance, listening(progress):
         _settle_killed_runs(instance)
+        # a publication that a kill left half switched is finished first: the nights of this run depend on it
+        recover(chain.paths.warehouse, chain.paths)
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,

@@ -10,7 +10,7 @@ import duckdb
 from dagster_project.config import Chain
 from dagster_project.contracts import feeds_of
 from dagster_project.lang import tr
-from dagster_project.orchestration.context import OWNERS, ChainResource, daily, run_as_of
+from dagster_project.orchestration.context import OWNERS, ChainResource, run_as_of
 from dagster_project.orchestration.progress import tell
 from dagster_project.publish import PublicationContext, publish, published_tables
 from dagster_project.reports import write_reports, write_segment_csvs
@@ -67,7 +67,7 @@ def publication_context(
     return PublicationContext(sources=sources, quality=quality)
 
 
-def publish_assets(chain: Chain) -> dg.AssetsDefinition:
+def publish_assets() -> dg.AssetsDefinition:
     """The audited marts become `published/current` and schema `marts` in one atomic step."""
     specs = [
         dg.AssetSpec(
@@ -77,14 +77,11 @@ def publish_assets(chain: Chain) -> dg.AssetsDefinition:
             group_name="published",
             owners=OWNERS,
             kinds={"parquet"},
-            partitions_def=daily(chain),
         )
         for table in published_tables()
     ]
 
-    @dg.multi_asset(
-        name="publish", specs=specs, backfill_policy=dg.BackfillPolicy.single_run(), pool="duckdb_writer"
-    )
+    @dg.multi_asset(name="publish", specs=specs, pool="duckdb_writer")
     def run_publish(
         context: dg.AssetExecutionContext, chain: ChainResource
     ) -> Iterator[dg.MaterializeResult]:
@@ -111,7 +108,7 @@ def publish_night(chain: Chain, as_of: date):  # type: ignore[no-untyped-def]
     return publication
 
 
-def report_assets(chain: Chain) -> list[dg.AssetsDefinition]:
+def report_assets() -> list[dg.AssetsDefinition]:
     """Pages for managers and files for marketing, made from the publication only."""
     tables = [published_key(table.name) for table in published_tables()]
 
@@ -121,8 +118,6 @@ def report_assets(chain: Chain) -> list[dg.AssetsDefinition]:
         group_name="reports",
         owners=OWNERS,
         kinds={"html"},
-        partitions_def=daily(chain),
-        backfill_policy=dg.BackfillPolicy.single_run(),
         description="One page per shop and one for head office.",
     )
     def store_reports(context: dg.AssetExecutionContext, chain: ChainResource) -> dg.MaterializeResult:
@@ -138,8 +133,6 @@ def report_assets(chain: Chain) -> list[dg.AssetsDefinition]:
         group_name="exports",
         owners=OWNERS,
         kinds={"csv"},
-        partitions_def=daily(chain),
-        backfill_policy=dg.BackfillPolicy.single_run(),
         description="One CSV per segment with a manifest.",
     )
     def segment_files(context: dg.AssetExecutionContext, chain: ChainResource) -> dg.MaterializeResult:

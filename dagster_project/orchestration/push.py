@@ -11,6 +11,7 @@ from dagster_project.orchestration.progress import tell
 from dagster_project.orchestration.published import publish_night, published_key
 from dagster_project.privacy import chain_key
 from dagster_project.publish import last_published_as_of, recover
+from dagster_project.reports import write_reports
 from dagster_project.warehouse import connect, prepare
 
 
@@ -51,6 +52,7 @@ def refresh_feedback(chain: Chain) -> None:
             tr(f"推送结果未能入仓：{result.exception}", f"outcomes could not be built: {result.exception}")
         )
     publish_night(chain, as_of)
+    write_reports(chain)
 
 
 def push_assets(chain: Chain) -> list[dg.AssetsDefinition]:

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster_project.config import Chain
 from dagster_project.contracts import feeds_of, kinds
 from dagster_project.lang import tr
-from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource, daily, run_as_of
+from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource, run_as_of
 from dagster_project.orchestration.landing import lake_key
 from dagster_project.orchestration.progress import tell
 from dagster_project.privacy import chain_key
@@ -32,7 +32,6 @@ def raw_tables(chain: Chain) -> dg.AssetsDefinition:
             group_name="raw",
             owners=OWNERS,
             kinds={"duckdb", "view"},
-            partitions_def=daily(chain),
         )
         for kind in kinds()
         for feed in feeds_of(kind)
@@ -46,14 +45,11 @@ def raw_tables(chain: Chain) -> dg.AssetsDefinition:
             group_name="ops",
             owners=OWNERS,
             kinds={"duckdb", "table"},
-            partitions_def=daily(chain),
         )
         for name in OPS_TABLES
     ]
 
-    @dg.multi_asset(
-        name="raw_tables", specs=specs, backfill_policy=dg.BackfillPolicy.single_run(), pool="duckdb_writer"
-    )
+    @dg.multi_asset(name="raw_tables", specs=specs, pool="duckdb_writer")
     def load(context: dg.AssetExecutionContext, chain: ChainResource) -> Iterator[dg.MaterializeResult]:
         loaded = chain.load()
         with connect(loaded.paths.warehouse) as connection:
