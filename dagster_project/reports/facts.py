@@ -189,10 +189,13 @@ def _base_tables(con: duckdb.DuckDBPyConnection, as_of: date, shown: date) -> No
             coalesce(person.in_pos + person.in_groupbuy + person.in_contacts > 1, false) as is_linked
         from orders o
         left join person using (member_id)
-        left join record_members record
-            on record.connection = o.connection
-            and record.feed = case o.channel when 'pos' then 'tickets' else 'orders' end
-            and o.order_key = concat_ws('|', o.channel, record.connection, record.record_id)
+        left join (
+            -- the key as one column: an expression over both sides would be compared row by row
+            select concat_ws('|', case feed when 'tickets' then 'pos' else 'groupbuy' end, connection, record_id)
+                as order_key, basis
+            from record_members
+            where feed in ('tickets', 'orders')
+        ) record using (order_key)
         where not o.is_test and o.net_fen - o.refund_fen > 0
             and o.business_date between (select shown - {WINDOW_DAYS - 1} from param)
                 and (select shown from param)
