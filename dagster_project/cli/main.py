@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 import warnings
 from importlib import import_module
 
@@ -46,19 +48,34 @@ def linli(lang: str) -> None:
 
 def main() -> None:
     """Runs a command; expected errors are one clear line and exit code 2."""
-    from dagster_project.cli.errors import expected_errors
-
     # beta notes of libraries are for us, not for the person at the terminal
     warnings.filterwarnings("ignore")
+    code = _run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # DuckDB's binding prints a page about references it has not counted when Python is torn down; all files are
+    # closed and flushed here, so the process ends without that
+    os._exit(code)
+
+
+def _run() -> int:
+    from dagster_project.cli.errors import expected_errors
+
     try:
         linli.main(prog_name="linli", standalone_mode=False)
     except click.exceptions.Abort:
-        sys.exit(130)
+        return 130
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        return stop.exit_code
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
     except expected_errors() as error:
         click.secho(str(error), fg="red", err=True)
-        sys.exit(2)
+        return 2
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0

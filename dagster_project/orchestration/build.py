@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
-from dagster_project.orchestration.context import DBT_DIR, ChainResource, chain_root, chain_shape, daily
-from dagster_project.orchestration.dbt import dbt_project, model_assets
+from dagster_project.orchestration.context import ChainResource, chain_root, chain_shape, daily
+from dagster_project.orchestration.dbt import model_assets
 from dagster_project.orchestration.gate import gate_check
 from dagster_project.orchestration.landing import lake_assets
 from dagster_project.orchestration.published import publish_assets, report_assets
@@ -69,7 +68,6 @@ def build_definitions(root: Path | None = None) -> dg.Definitions:
         schedules=[nightly_0200, push_1030],
         resources={
             "chain": ChainResource(path=str(root) if root else dg.EnvVar("LINLI_CHAIN")),
-            "dbt": DbtCliResource(project_dir=dbt_project(), profiles_dir=str(DBT_DIR)),
         },
         executor=dg.in_process_executor,
     )

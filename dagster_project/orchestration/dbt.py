@@ -1,9 +1,7 @@
 """dbt models and tests as assets and checks."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,15 +10,22 @@ import dagster as dg
 from dagster_dbt import (
     DagsterDbtTranslator,
     DagsterDbtTranslatorSettings,
-    DbtCliResource,
     DbtProject,
     dbt_assets,
 )
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from dagster_dbt.dbt_manifest import validate_manifest
 
 from dagster_project.config import Chain
 from dagster_project.lang import tr
 from dagster_project.orchestration.column_metadata import model_metadata
 from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource
+from dagster_project.orchestration.dbt_runner import (
+    ModelsFailedError,
+    parsed_project,
+    project_files,
+    run_dbt,
+)
 from dagster_project.orchestration.progress import tell
 from dagster_project.warehouse import mark_digested
 from dagster_project.warehouse.connect import connect
@@ -29,76 +34,15 @@ from dagster_project.warehouse.connect import connect
 AUDIT_SCHEMA = "audit"
 
 
-def dbt_environment(chain: Chain) -> dict[str, str]:
-    """Environment of a dbt process for one chain."""
-    return {
-        "LINLI_WAREHOUSE": str(chain.paths.warehouse),
-        "DO_NOT_TRACK": "1",
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-
-
-def dbt_arguments(chain: Chain, *, full_refresh: bool, select: str | None = None) -> list[str]:
-    """What dbt is asked to do in one run. Pure."""
-    segments = [
-        {"segment_id": s.segment_id, "predicate": s.predicate, "reason": s.reason}
-        for s in chain.rules.segments
-    ]
-    variables = json.dumps({"segments": segments}, ensure_ascii=False)
-    arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
-    if full_refresh:
-        arguments.append("--full-refresh")
-    if select:
-        arguments += ["--select", select]
-    return arguments
-
-
 @cache
 def dbt_project() -> DbtProject:
     """The dbt project; its manifest is made on first use and again when a file of the project changed."""
     project = DbtProject(project_dir=DBT_DIR, profiles_dir=DBT_DIR)
     manifest = Path(project.manifest_path)
-    sources = [
-        p
-        for p in DBT_DIR.rglob("*")
-        if p.suffix in (".sql", ".yml", ".py", ".md") and "target" not in p.parts
-    ]
-    newest = max(path.stat().st_mtime for path in sources)
-    if not manifest.exists() or manifest.stat().st_mtime < newest:
-        _parse()
+    files = project_files()
+    if not manifest.exists() or manifest.stat().st_mtime_ns < max(changed for _, changed in files):
+        parsed_project("{}", files)
     return project
-
-
-def _parse() -> None:
-    # parsing connects to nothing, but the profile wants a path; models know the database by the file's stem
-    os.environ.setdefault("LINLI_WAREHOUSE", str(DBT_DIR / "target" / "warehouse.duckdb"))
-    from dbt.cli.main import dbtRunner
-
-    result = dbtRunner().invoke(
-        ["--quiet", "parse", "--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
-    )
-    if not result.success:
-        raise RuntimeError(
-            tr(f"dbt 项目无法解析：{result.exception}", f"dbt cannot parse the project: {result.exception}")
-        )
-
-
-class ModelsFailedError(RuntimeError):
-    """A model or a blocking test failed; nothing is published."""
-
-
-def _failed_nodes(target: Path) -> str:
-    """What failed in a dbt run, one line per node, from its run_results.json."""
-    path = target / "run_results.json"
-    if not path.exists():
-        return tr(f"dbt 没有跑完，详见 {target / 'dbt.log'}", f"dbt did not finish; see {target / 'dbt.log'}")
-    results = json.loads(path.read_text("utf-8"))["results"]
-    lines = []
-    for node in results:
-        if node["status"] in ("error", "fail", "runtime error"):
-            why = " ".join((node.get("message") or "").split())
-            lines.append(f"{node['unique_id'].split('.')[2]}: {why[:300]}")
-    return "; ".join(lines) or tr("dbt 失败", "dbt failed")
 
 
 def _with_metadata(
@@ -157,7 +101,7 @@ def mart_keys() -> list[dg.AssetKey]:
 
 
 def model_assets() -> dg.AssetsDefinition:
-    """All models and their tests, one dbt process per run."""
+    """All models and their tests, one dbt invocation per run."""
     project = dbt_project()
 
     @dbt_assets(
@@ -167,23 +111,28 @@ def model_assets() -> dg.AssetsDefinition:
         name="dbt_models",
         pool="duckdb_writer",
     )
-    def build(context: dg.AssetExecutionContext, chain: ChainResource, dbt: DbtCliResource) -> Iterator[Any]:
+    def build(context: dg.AssetExecutionContext, chain: ChainResource) -> Iterator[Any]:
         loaded = chain.load()
-        os.environ.update(dbt_environment(loaded))
         with connect(loaded.paths.warehouse) as connection:
             state = dict(connection.execute("select name, value from ops.state").fetchall())
         refresh = "refresh_reason" in state
         tell(tr("dbt：建模与测试" + ("（全量重建）" if refresh else ""), "dbt: models and tests"))
         target = loaded.paths.dagster_home / "dbt" / context.run_id
-        target.mkdir(parents=True, exist_ok=True)
-        arguments = dbt_arguments(loaded, full_refresh=refresh)
-        # dbt's own chatter goes to a file beside its artefacts; people read the run's report
-        with (target / "dbt.out").open("w", encoding="utf-8") as chatter, redirect_stdout(chatter):
-            invocation = dbt.cli(arguments, context=context, target_path=target, raise_on_error=False)
-            events = list(invocation.stream())  # the warehouse is free again only when dbt has ended
-        yield from _with_metadata(loaded, invocation.manifest, target, events)
-        if not invocation.is_successful():
-            raise ModelsFailedError(_failed_nodes(target))
+        run = run_dbt(loaded, target, full_refresh=refresh)
+        manifest = validate_manifest(project.manifest_path)
+        translator = LinliTranslator()
+        events = [
+            event
+            for raw in run.events
+            for event in DbtCoreCliEventMessage(
+                raw_event=raw, event_history_metadata={}
+            ).to_default_asset_events(
+                manifest=manifest, dagster_dbt_translator=translator, context=context, target_path=target
+            )
+        ]
+        yield from _with_metadata(loaded, manifest, target, events)
+        if not run.success:
+            raise ModelsFailedError("; ".join(run.failures) or tr("dbt 失败", "dbt failed"))
         mark_digested(loaded)
 
     return build

@@ -4,9 +4,8 @@ import dagster as dg
 
 from dagster_project.activation import PushReport, push, push_instant
 from dagster_project.config import Chain
-from dagster_project.lang import tr
 from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource, daily, run_nights
-from dagster_project.orchestration.dbt import dbt_arguments, dbt_environment
+from dagster_project.orchestration.dbt_runner import ModelsFailedError, run_dbt
 from dagster_project.orchestration.progress import tell
 from dagster_project.orchestration.published import publish_night, published_key
 from dagster_project.privacy import chain_key
@@ -24,33 +23,15 @@ class PushConfig(dg.Config):
 
 def refresh_feedback(chain: Chain) -> None:
     """Rebuilds the two tables that tell of sends and publishes them; nothing else changes."""
-    import os
-
-    from dbt.cli.main import dbtRunner
-
     as_of = last_published_as_of(chain.paths)
     if as_of is None:
         return
     prepare(chain, as_of, chain_key(chain.paths.vault), models=DBT_DIR)
-    os.environ.update(dbt_environment(chain))
-    arguments = dbt_arguments(chain, full_refresh=False, select="campaign_candidates messages")
-    target = chain.paths.dagster_home / "dbt" / "feedback"
-    result = dbtRunner().invoke(
-        [
-            "--quiet",
-            *arguments,
-            "--project-dir",
-            str(DBT_DIR),
-            "--profiles-dir",
-            str(DBT_DIR),
-            "--target-path",
-            str(target),
-        ]
+    run = run_dbt(
+        chain, chain.paths.dagster_home / "dbt" / "feedback", select=["campaign_candidates", "messages"]
     )
-    if not result.success:
-        raise RuntimeError(
-            tr(f"推送结果未能入仓：{result.exception}", f"outcomes could not be built: {result.exception}")
-        )
+    if not run.success:
+        raise ModelsFailedError("; ".join(run.failures))
     publish_night(chain, as_of)
     write_reports(chain)
 

@@ -1,0 +1,113 @@
+"""Runs dbt inside this process: its imports and its parsed project are paid for once, not once a night."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dagster_project.config import Chain
+from dagster_project.lang import tr
+from dagster_project.orchestration.context import DBT_DIR
+
+# what dagster-dbt turns into materialisations and checks
+_RESULTS = {"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult", "LogNodeResult"}
+
+
+class ModelsFailedError(RuntimeError):
+    """A model or a blocking test failed; nothing is published."""
+
+
+@dataclass
+class DbtRun:
+    """`events`: dbt's result events as JSON-like dicts. `failures`: what failed, one line per node."""
+
+    success: bool
+    events: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def segment_variables(chain: Chain) -> str:
+    """The only variable that models take: the segments of rules/segments.yml as predicates, as JSON."""
+    segments = [
+        {"segment_id": s.segment_id, "predicate": s.predicate, "reason": s.reason}
+        for s in chain.rules.segments
+    ]
+    return json.dumps({"segments": segments}, ensure_ascii=False)
+
+
+def run_dbt(chain: Chain, target: Path, *, full_refresh: bool = False, select: Sequence[str] = ()) -> DbtRun:
+    """Builds and tests models on the chain's warehouse.
+
+    Args:
+        target: folder for compiled SQL, run_results.json and logs of this run.
+        select: dbt selectors; none means all models.
+
+    The warehouse is closed when this returns. dbt's own chatter goes to `dbt.out` in `target`.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+    from dbt_common.events.functions import msg_to_dict
+
+    target.mkdir(parents=True, exist_ok=True)
+    os.environ["LINLI_WAREHOUSE"] = str(chain.paths.warehouse)
+    variables = segment_variables(chain)
+    events: list[dict[str, Any]] = []
+
+    def collect(message: Any) -> None:
+        if message.info.name in _RESULTS:
+            events.append(msg_to_dict(message))
+
+    arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
+    arguments += ["--full-refresh"] if full_refresh else []
+    arguments += ["--select", *select] if select else []
+    folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
+    folders += ["--target-path", str(target), "--log-path", str(target)]
+    runner = dbtRunner(manifest=parsed_project(variables, project_files()), callbacks=[collect])
+    try:
+        with (target / "dbt.out").open("w", encoding="utf-8") as chatter, redirect_stdout(chatter):
+            outcome = runner.invoke([*arguments, *folders])
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+    run = DbtRun(bool(outcome.success), events)
+    if outcome.exception is not None:
+        run.failures.append(str(outcome.exception))
+    for result in getattr(outcome.result, "results", ()) or ():
+        if result.status in ("error", "fail", "runtime error"):
+            why = " ".join((result.message or "").split())
+            run.failures.append(f"{result.node.name}: {why[:300]}")
+    return run
+
+
+def project_files() -> tuple[tuple[str, int], ...]:
+    """Names and change times of the project's files: an edited project is parsed again."""
+    files = [p for p in DBT_DIR.rglob("*") if p.suffix in (".sql", ".yml", ".py") and "target" not in p.parts]
+    return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in files))
+
+
+@cache
+def parsed_project(variables: str, _files: tuple[tuple[str, int], ...]) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    outcome = dbtRunner().invoke(
+        [
+            "--quiet",
+            "parse",
+            "--vars",
+            variables,
+            "--project-dir",
+            str(DBT_DIR),
+            "--profiles-dir",
+            str(DBT_DIR),
+        ]
+    )
+    if not outcome.success:
+        raise ModelsFailedError(
+            tr(f"dbt 项目无法解析：{outcome.exception}", f"dbt cannot parse the project: {outcome.exception}")
+        )
+    return outcome.result
