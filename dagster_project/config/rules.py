@@ -77,6 +77,7 @@ class IdentityRules(_Rule):
     max_wechat_accounts_per_phone: int = Field(ge=1)
     max_cards_per_phone: int = Field(ge=1)
     use_wecom_remark: bool
+    payer_min_tickets: int = Field(ge=0)
     placeholder_phones: tuple[str, ...] = ()
 
 

@@ -57,6 +57,7 @@ BASES: Mapping[str, str] = {
     "member_ref": "会员号",
     "phone": "手机号",
     "pay_openid": "支付账号",
+    "alipay_user": "支付宝账号",
     "openid": "微信登录",
     "verified_phone": "验证过的手机号",
     "unionid": "微信统一编号",

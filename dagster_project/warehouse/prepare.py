@@ -152,9 +152,11 @@ def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, ke
         connection,
         "rule_identity",
         {"max_wechat_accounts_per_phone": integer, "max_cards_per_phone": integer, "use_wecom_remark": boolean,
+            "payer_min_tickets": integer,
          "rule_hash": text},
         [(rules.identity.max_wechat_accounts_per_phone, rules.identity.max_cards_per_phone,
-          rules.identity.use_wecom_remark, rules.identity.hash)],
+          rules.identity.use_wecom_remark,
+                rules.identity.payer_min_tickets, rules.identity.hash)],
     )  # fmt: skip
     _write(connection, "placeholder_phones", {"phone_token": text},
            sorted((token(p.e164),) for p in placeholders if p is not None and p.e164 is not None))  # fmt: skip

@@ -18,6 +18,7 @@
         {"kind": "pos", "feed": "tickets", "record": ["store_code", "ticket_id"], "statements": pos_ledger + [
             {"basis": "pay_openid", "namespace": "openid", "role": "known",
              "identifier": "coalesce(pay_appid, connection) || ':' || pay_openid"},
+            {"basis": "alipay_user", "namespace": "alipay_user", "role": "known", "identifier": "alipay_user_id"},
         ]},
         {"kind": "pos", "feed": "members", "record": ["member_ref"], "statements": [
             {"basis": "member_ref", "namespace": "pos_member", "identifier": card, "role": "own"},

@@ -42,7 +42,7 @@ OPS = {
     "available_feeds": "kind VARCHAR, feed VARCHAR",
     "placeholder_phones": "phone_token VARCHAR",
     "rule_identity": "max_wechat_accounts_per_phone INTEGER, max_cards_per_phone INTEGER, "
-    "use_wecom_remark BOOLEAN, rule_hash VARCHAR",
+    "use_wecom_remark BOOLEAN, payer_min_tickets INTEGER, rule_hash VARCHAR",
     "rule_churn": "l1_days INTEGER, l2_days INTEGER, l3_days INTEGER, rule_hash VARCHAR",
     "rule_koc": "spend_30d_fen BIGINT, shares_30d INTEGER, max_complaints INTEGER, rule_hash VARCHAR",
     "high_margin_categories": "category VARCHAR",
@@ -85,7 +85,14 @@ class Warehouse:
         )
         self.ops(
             "rule_identity",
-            [{"max_wechat_accounts_per_phone": 2, "max_cards_per_phone": 3, "use_wecom_remark": True}],
+            [
+                {
+                    "max_wechat_accounts_per_phone": 2,
+                    "max_cards_per_phone": 3,
+                    "use_wecom_remark": True,
+                    "payer_min_tickets": 2,
+                }
+            ],
         )
 
     def ops(self, table: str, rows: Iterable[Mapping[str, Any]], *, replace: bool = False) -> None:

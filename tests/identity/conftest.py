@@ -51,7 +51,7 @@ class World:
             con.execute("create table ops.placeholder_phones as select 'PLACEHOLDER' phone_token")
             con.execute(
                 "create table ops.rule_identity as select 2 max_wechat_accounts_per_phone,"
-                " 3 max_cards_per_phone, true use_wecom_remark, 'h' rule_hash"
+                " 3 max_cards_per_phone, true use_wecom_remark, 2 payer_min_tickets, 'h' rule_hash"
             )
             con.execute(
                 "create table ops.stores as select * from (values"

@@ -147,7 +147,7 @@ def test_precedence_and_what_never_recognises(world):
         "phone",
         "pay_openid",
         "unknown_identifier",
-        "no_identifier",
+        "unknown_identifier",
         "no_identifier",
         "origin_ticket",
         "member_ref",

@@ -67,6 +67,64 @@ direct as (
             and records.record_id = misses.record_id
 ),
 
+-- a payer's account that always came with the card or phone of one and the same member speaks for her when she
+-- shows neither; it recognises, it never links
+payers as (
+    select
+        statements.namespace,
+        statements.identifier,
+        min(direct.member_id) as member_id
+    from direct
+    inner join statements
+        on
+            direct.connection = statements.connection
+            and direct.feed = statements.feed
+            and direct.record_id = statements.record_id
+    where
+        direct.feed = 'tickets'
+        and direct.basis in ('member_ref', 'phone')
+        and direct.member_id is not null
+        and statements.role = 'known'
+    group by statements.namespace, statements.identifier
+    having
+        count(distinct direct.member_id) = 1
+        and count(*) >= (select payer_min_tickets from {{ source("ops", "rule_identity") }})
+        and (select payer_min_tickets from {{ source("ops", "rule_identity") }}) > 0
+),
+
+paid as (
+    select
+        statements.connection,
+        statements.feed,
+        statements.record_id,
+        payers.member_id,
+        statements.basis,
+        row_number() over (
+            partition by statements.connection, statements.feed, statements.record_id
+            order by statements.precedence, statements.identifier
+        ) as place
+    from statements
+    inner join payers using (namespace, identifier)
+    where statements.feed = 'tickets' and statements.role = 'known'
+),
+
+recognised as (
+    select
+        direct.connection,
+        direct.kind,
+        direct.feed,
+        direct.record_id,
+        coalesce(direct.member_id, paid.member_id) as member_id,
+        case when direct.member_id is null then coalesce(paid.basis, direct.basis) else direct.basis end as basis
+    from direct
+    left join paid
+        on
+            direct.connection = paid.connection
+            and direct.feed = paid.feed
+            and direct.record_id = paid.record_id
+            and paid.place = 1
+),
+
 -- a return or a complaint that names nobody is about the customer of the sale it names
 references_to_sales as (
     select
@@ -122,7 +180,7 @@ borrowed as (
             order by references_to_sales.precedence
         ) as place
     from references_to_sales
-    inner join direct as sales
+    inner join recognised as sales
         on
             references_to_sales.sale_connection = sales.connection
             and references_to_sales.sale_feed = sales.feed
@@ -131,16 +189,16 @@ borrowed as (
 )
 
 select
-    direct.connection,
-    direct.kind,
-    direct.feed,
-    direct.record_id,
-    coalesce(direct.member_id, borrowed.member_id) as member_id,
-    case when direct.member_id is null then coalesce(borrowed.basis, direct.basis) else direct.basis end as basis
-from direct
+    recognised.connection,
+    recognised.kind,
+    recognised.feed,
+    recognised.record_id,
+    coalesce(recognised.member_id, borrowed.member_id) as member_id,
+    case when recognised.member_id is null then coalesce(borrowed.basis, recognised.basis) else recognised.basis end as basis
+from recognised
 left join borrowed
     on
-        direct.connection = borrowed.connection
-        and direct.feed = borrowed.feed
-        and direct.record_id = borrowed.record_id
+        recognised.connection = borrowed.connection
+        and recognised.feed = borrowed.feed
+        and recognised.record_id = borrowed.record_id
         and borrowed.place = 1
