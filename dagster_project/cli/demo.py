@@ -197,8 +197,8 @@ def _report(
     )
     console.print(
         tr(
-            f"总用时 {seconds:.0f} 秒；内存峰值 {own:.0f} MB（本进程），{children:.0f} MB（最大的子进程）",
-            f"{seconds:.0f} s in all; peak memory {own:.0f} MB (this process), {children:.0f} MB (largest child)",
+            f"总用时 {seconds:.0f} 秒；内存峰值 {peak:.0f} MB",
+            f"{seconds:.0f} s in all; peak memory {peak:.0f} MB",
         )
     )
     sent = sum(sum(report.effects.values()) for report in pushes)

@@ -19,7 +19,11 @@ DATE = click.DateTime(["%Y-%m-%d"])
 
 @click.command("run")
 @click.option(
-    "--chain", required=True, type=click.Path(path_type=Path, file_okay=False, exists=True), help="连锁文件夹"
+    "--chain",
+    required=True,
+    envvar="LINLI_CHAIN",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="连锁文件夹",
 )
 @click.option("--date", "night", type=DATE, help="跑一个晚上")
 @click.option("--from", "start", type=DATE, help="从哪一晚")

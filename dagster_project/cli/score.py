@@ -14,7 +14,11 @@ TRUTH_COLUMNS = ("connection", "feed", "record_id", "person_id")
 
 @click.command("score")
 @click.option(
-    "--chain", required=True, type=click.Path(path_type=Path, file_okay=False, exists=True), help="连锁文件夹"
+    "--chain",
+    envvar="LINLI_CHAIN",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="连锁文件夹",
 )
 @click.option(
     "--truth",

@@ -303,7 +303,7 @@ def _read_stores(path: Path) -> tuple[Store, ...]:
     return tuple(sorted(stores.values(), key=lambda store: store.store_code))
 
 
-def _cell(path: Path, line: int, row: dict[str, str | None], key: str, convert):  # type: ignore[no-untyped-def]
+def _cell(path: Path, line: int, row: dict[str, str | None], key: str, convert):
     text = (row.get(key) or "").strip()
     if not text:
         return None

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -69,9 +70,7 @@ def write_batch(lake: Path, manifest: Manifest, rows: pa.Table | None, rejects: 
     for key, table, suffix in (("lake_path", rows, ""), ("rejects_path", rejects, ".rejects")):
         if table is not None and (key == "lake_path" or table.num_rows):
             path = folder / f"{manifest.sha256[:_SHORT]}{suffix}.parquet"
-            write_atomically(
-                path, lambda part, table=table: pq.write_table(table, part, compression="zstd"), last=False
-            )
+            write_atomically(path, partial(pq.write_table, table, compression="zstd"), last=False)
             paths[key] = path.relative_to(lake).as_posix()
     done = Manifest(**{**asdict(manifest), **paths})
     text = json.dumps(asdict(done), ensure_ascii=False, sort_keys=True, indent=1)

@@ -69,7 +69,7 @@ def pass_door(table: pa.Table, feed: Feed, key: ChainKey) -> DoorResult:
     return DoorResult(pa.table(columns), numbers)
 
 
-def _per_value(values: pa.ChunkedArray, convert) -> pa.ChunkedArray:  # type: ignore[no-untyped-def]
+def _per_value(values: pa.ChunkedArray, convert) -> pa.ChunkedArray:
     """Applies a function once per distinct value."""
     encoded = (
         values.combine_chunks().dictionary_encode()
@@ -84,7 +84,7 @@ def _per_value(values: pa.ChunkedArray, convert) -> pa.ChunkedArray:  # type: ig
 
 def _phone_columns(
     name: str, values: pa.ChunkedArray, tokens, numbers: dict[str, str]
-) -> dict[str, pa.ChunkedArray]:  # type: ignore[no-untyped-def]
+) -> dict[str, pa.ChunkedArray]:
     classified = {text: classify_phone(text) for text in pc.unique(values).to_pylist()}
     token_of: dict[str | None, str | None] = {}
     for text, phone in classified.items():
@@ -100,7 +100,7 @@ def _phone_columns(
     }
 
 
-def _hide_in_ids(values: pa.ChunkedArray, tokens, numbers: dict[str, str]) -> pa.ChunkedArray:  # type: ignore[no-untyped-def]
+def _hide_in_ids(values: pa.ChunkedArray, tokens, numbers: dict[str, str]) -> pa.ChunkedArray:
     """A card number or staff number that is a mobile number becomes `tel-<token>`; joins stay intact."""
     if not pc.any(pc.match_substring_regex(values, _MAYBE_PHONE)).as_py():
         return values

@@ -105,9 +105,7 @@ def column_lineage(
     return links
 
 
-def _nested(
-    columns: Mapping[Relation, Mapping[str, str]], named: set[Relation]
-) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
+def _nested(columns: Mapping[Relation, Mapping[str, str]], named: set[Relation]) -> dict[str, object]:
     schema: dict[str, dict[str, dict[str, str]]] = {}
     for (name, table), kinds in columns.items():
         if (name, table) in named:

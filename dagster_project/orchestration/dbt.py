@@ -61,7 +61,7 @@ def _with_metadata(
         metadata = model_metadata(connection, models, keys, target / "compiled")
     for event in events:
         unique_id = event.metadata.get("unique_id") if isinstance(event, dg.Output) else None
-        found = metadata.get(unique_id.value) if unique_id is not None else None
+        found = metadata.get(str(unique_id.value)) if unique_id is not None else None
         yield event.with_metadata({**event.metadata, **found}) if found else event
 
 

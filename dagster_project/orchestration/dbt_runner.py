@@ -92,8 +92,11 @@ def project_files() -> tuple[tuple[str, int], ...]:
 
 @cache
 def parsed_project(variables: str, _files: tuple[tuple[str, int], ...]) -> Any:
+    """The parsed project; also leaves manifest.json in the project's target folder."""
     from dbt.cli.main import dbtRunner
 
+    # parsing connects to nothing, but the profile wants a path; models know the database by the file's stem
+    os.environ.setdefault("LINLI_WAREHOUSE", str(DBT_DIR / "target" / "warehouse.duckdb"))
     outcome = dbtRunner().invoke(
         [
             "--quiet",

@@ -173,6 +173,8 @@ def _read_events(night: NightResult, result: dg.ExecuteInProcessResult) -> None:
                 _note_check(night, check)
         elif event.event_type_value == "STEP_FAILURE":
             error = event.step_failure_data.error
+            if error is None:
+                continue
             cause = error.cause or error
             night.failures.append(f"{step}: {cause.message.strip().splitlines()[-1][:500]}")
 

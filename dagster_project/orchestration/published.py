@@ -99,7 +99,7 @@ def publish_assets() -> dg.AssetsDefinition:
     return run_publish
 
 
-def publish_night(chain: Chain, as_of: date):  # type: ignore[no-untyped-def]
+def publish_night(chain: Chain, as_of: date):
     """Publishes what dbt has built and tested."""
     with connect(chain.paths.warehouse) as connection:
         context = publication_context(connection, chain, as_of)

@@ -45,7 +45,8 @@ class Phone:
 def _chinese_mobile() -> re.Pattern[str]:
     """The library's own national pattern, compiled once: 20× faster than parsing each number."""
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(REGION)
-    return re.compile(metadata.mobile.national_number_pattern)
+    assert metadata is not None and metadata.mobile is not None
+    return re.compile(str(metadata.mobile.national_number_pattern))
 
 
 def classify_phone(cell: str | None) -> Phone | None:

@@ -116,7 +116,10 @@ def ungated_batches(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: 
         " rows_rejected from ops.files where status = 'loaded' and not gated and night <= ? order by batch_id",
         [as_of],
     ).fetchall()
-    return [Batch(*row[:6], chain.paths.lake / row[6], *row[7:]) for row in found]
+    return [
+        Batch(*(chain.paths.lake / value if n == 6 else value for n, value in enumerate(row)))
+        for row in found
+    ]
 
 
 def gate_batches(connection: duckdb.DuckDBPyConnection, batch_ids: Iterable[str]) -> None:
