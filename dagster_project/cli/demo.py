@@ -192,9 +192,7 @@ def _report(
                        f"{night.total_seconds:.1f}")  # fmt: skip
     console.print(figures)
     console.print(timing)
-    own, children = (
-        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     console.print(
         tr(
             f"总用时 {seconds:.0f} 秒；内存峰值 {peak:.0f} MB",

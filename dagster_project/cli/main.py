@@ -50,6 +50,8 @@ def main() -> None:
     """Runs a command; expected errors are one clear line and exit code 2."""
     # beta notes of libraries are for us, not for the person at the terminal
     warnings.filterwarnings("ignore")
+    # inherited by the helper process that watches semaphores: ending abruptly is meant, see below
+    sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
     code = _run()
     sys.stdout.flush()
     sys.stderr.flush()
