@@ -91,7 +91,7 @@ def test_a_candidate_is_chosen_once_and_followed_to_the_end(built: Any) -> None:
         "wecom",
         "2024-05-16",
     )
-    assert recall["planned_at"] == datetime(2024, 6, 1, 10, 0)  # noqa: DTZ001
+    assert recall["planned_at"] == datetime(2024, 6, 1, 10, 0)
     assert recall["coupon_code"] == "LL" + _sha(f"recall|{li}|2024-05-16")[:14].upper()
     assert (welcome["outcome"], welcome["lapse_key"]) == ("capped", "first_group_order")
     after = [r for r in built.night_2["audit.campaign_candidates"] if r["member_id"] == li]
