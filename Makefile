@@ -13,7 +13,7 @@ demo: $(READY)
 	$(BIN)/linli demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 dev: $(READY)  # Dagster's UI on the demo chain, loopback only
 	LINLI_CHAIN=$${LINLI_CHAIN:-$(CURDIR)/data/demo} WECOM_SECRET=$${WECOM_SECRET:-demo} \

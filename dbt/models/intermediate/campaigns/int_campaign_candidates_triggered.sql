@@ -21,7 +21,7 @@ lapsed as (
 
 ),
 
--- from the day after joining
+-- the night of the day of joining decides, the message leaves the next day
 joined as (
 
     select
@@ -33,7 +33,7 @@ joined as (
         on campaigns.trigger = 'potential_group_buyer'
     where
         metrics.is_potential_group_buyer
-        and metrics.joined_group_on < metrics.as_of_date
+        and metrics.joined_group_on <= metrics.as_of_date
 
 ),
 
@@ -47,7 +47,7 @@ triggered as (
 
 ),
 
--- members may have been merged since they were chosen
+-- members may have been merged since they were chosen; whom a cap or the budget kept waiting is asked again
 decided_before as (
 
     select distinct
@@ -57,6 +57,7 @@ decided_before as (
     from {{ source('ops', 'candidate_history') }} as history
     left join {{ ref('int_identity_redirects') }} as redirects
         on history.member_id = redirects.retired_member_id
+    where coalesce(history.outcome, '') not in ('capped', 'over_budget')
 
 )
 
