@@ -168,8 +168,13 @@ def _read_events(night: NightResult, result: dg.ExecuteInProcessResult) -> None:
             night.seconds[stage] = night.seconds.get(stage, 0.0) + seconds
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
-            # what did not arrive is told once per source, not once per feed
-            if not check.passed and check.check_name != "arrived":
+            if check.check_name == "arrived":
+                # what did not arrive is told once per source, not once per feed; a source's own notes likewise
+                notes = check.metadata["notes"].value if "notes" in check.metadata else ""
+                text = f"{check.asset_key.path[1]}：{notes}"
+                if notes and text not in night.warnings:
+                    night.warnings.append(text)
+            elif not check.passed:
                 _note_check(night, check)
         elif event.event_type_value == "STEP_FAILURE":
             error = event.step_failure_data.error
