@@ -24,7 +24,7 @@ from dagster_project.landing.door import pass_door
 from dagster_project.landing.readers import TextTable, UnreadableFileError, read_bytes
 from dagster_project.landing.validate import Limits, validate_rows
 from dagster_project.lang import tr
-from dagster_project.privacy import ChainKey, Vault
+from dagster_project.privacy import ChainKey, Vault, mask_text
 
 # a file that is still being copied in is left alone until it has its final name
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
@@ -125,7 +125,8 @@ def _take_file(
 ) -> Manifest | None:
     """Reads one file into `waiting`; a manifest when it needs no reading because it is known."""
     data = path.read_bytes()
-    blank = new_manifest(connection, feed, night, path.name, hashlib.sha256(data).hexdigest())
+    # a file name may hold a number too, and names travel into manifests and logs
+    blank = new_manifest(connection, feed, night, mask_text(path.name), hashlib.sha256(data).hexdigest())
     known = seen.manifests(blank.sha256)
     for manifest in known:
         if manifest.night == blank.night and manifest.file == blank.file and manifest.status != "quarantined":

@@ -175,10 +175,16 @@ def write_parquet(con: DuckDBPyConnection, shape: Shape, query: str, path: Path)
     """
     order = [*shape.sort, *(name for name in shape.names if name not in shape.sort)]
     by = ", ".join(f"{quoted(name)} asc nulls first" for name in order)
-    counted = con.execute(
-        f"copy (select {', '.join(map(quoted, shape.names))} from ({query}) order by {by})"
-        f" to {literal(path)} ({_COPY_OPTIONS})"
-    ).fetchone()
+    # A column is written as required or optional by what DuckDB knows of the whole table it comes from: rows of another
+    # day would change the bytes of this one. Without statistics every column is optional.
+    con.execute("set disabled_optimizers = 'statistics_propagation'")
+    try:
+        counted = con.execute(
+            f"copy (select {', '.join(map(quoted, shape.names))} from ({query}) order by {by})"
+            f" to {literal(path)} ({_COPY_OPTIONS})"
+        ).fetchone()
+    finally:
+        con.execute("reset disabled_optimizers")
     # Publications share files by hard link: an edit in place would change them all.
     path.chmod(0o444)
     sync(path)

@@ -100,3 +100,17 @@ def test_table_that_cannot_be_published_is_named_with_its_column(
 ) -> None:
     with pytest.raises(PublishError, match=message):
         shape_of(TableSpec("orders", "fact", ("id",)), columns)
+
+
+def test_rows_of_another_day_do_not_change_the_bytes_of_this_one(tmp_path: Path) -> None:
+    """DuckDB marks a column as required when the whole table holds no null; a day's file must not depend on that."""
+    shape = Shape("state", (("name", "VARCHAR"), ("n", "BIGINT")), ("n",))
+    files = []
+    for absent in ("null", "'x'"):
+        con = duckdb.connect()
+        con.execute(
+            f"create table t as select case when i < 5 then {absent} else 'x' end as name, i::bigint as n from range(10) r(i)"
+        )
+        files.append(tmp_path / f"{len(files)}.parquet")
+        assert write_parquet(con, shape, "select * from t where n >= 5", files[-1]) == 5
+    assert files[0].read_bytes() == files[1].read_bytes()
