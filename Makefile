@@ -7,13 +7,16 @@ export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: demo test dev lint models bench clean
+.PHONY: demo test accept dev lint models bench clean
 
 demo: $(READY)
 	$(BIN)/linli demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+accept: $(READY)  # a chain that is not the simulator's, recomputed in plain Python; about twelve minutes
+	LINLI_ACCEPT=1 $(BIN)/python -m pytest tests/acceptance
 
 dev: $(READY)  # Dagster's UI on the demo chain, loopback only
 	LINLI_CHAIN=$${LINLI_CHAIN:-$(CURDIR)/data/demo} WECOM_SECRET=$${WECOM_SECRET:-demo} \

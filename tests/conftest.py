@@ -12,6 +12,9 @@ import pytest
 
 from dagster_project.config import Chain, load_chain
 
+# a world of its own against its own WeCom server, with kills: about twelve minutes, so `make accept` asks for it
+collect_ignore_glob = [] if os.environ.get("LINLI_ACCEPT") else ["acceptance/*"]
+
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
