@@ -7,24 +7,19 @@ from dagster_project.sources.errors import (
     HttpStatusError,
     MalformedResponse,
     OutcomeUncertain,
+    RateLimited,
+    RowRejected,
     SourceError,
     SourceUnavailable,
+    TokenRejected,
     TransientError,
     Unreachable,
+    VendorBusy,
+    VendorConfigError,
     VendorError,
 )
 from dagster_project.sources.wecom import Night, pull_night
-from dagster_project.sources.wecom_client import (
-    CreatedMessage,
-    GroupMessage,
-    RateLimited,
-    RowRejected,
-    TagRejected,
-    TokenRejected,
-    VendorBusy,
-    VendorConfigError,
-    WecomClient,
-)
+from dagster_project.sources.wecom_client import CreatedMessage, GroupMessage, TagRejected, WecomClient
 
 __all__ = [
     "CreatedMessage",

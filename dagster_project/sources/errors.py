@@ -27,6 +27,7 @@ class TransientError(SourceError):
 
     attempts: int = 4
     wait_seconds: float | None = None
+    waits: tuple[float, ...] = ()  # a vendor's own documented back-off, one entry per retry
 
 
 class Unreachable(TransientError):  # noqa: N818
@@ -61,11 +62,46 @@ class MalformedResponse(SourceError):  # noqa: N818
 
 
 class VendorError(SourceError):
-    """The vendor refused the call with an error code; nothing was changed. Subclasses say what to do."""
+    """The vendor refused the call with an error code; nothing was changed. Subclasses say what to do.
 
-    def __init__(self, api: str, code: int) -> None:
+    `hint` tells a person the mend; never the vendor's own text.
+    """
+
+    def __init__(self, api: str, code: int | str, hint: str = "") -> None:
         self.api, self.code = api, code
-        super().__init__(tr(f"{api} 返回错误码 {code}", f"{api} returned error code {code}") + self._hint())
+        super().__init__(tr(f"{api} 返回错误码 {code}", f"{api} returned error code {code}") + hint)
 
-    def _hint(self) -> str:
-        return ""
+
+class VendorConfigError(VendorError):
+    """Key, account, permission or address list are wrong: no retry helps, a person has to mend it."""
+
+
+class TokenRejected(VendorError):  # noqa: N818
+    """The token was refused; seen by callers only when one refresh did not help."""
+
+
+class RowRejected(VendorError):  # noqa: N818
+    """This row is gone or out of the account's range; others are not affected."""
+
+
+class VendorBusy(VendorError, TransientError):  # noqa: N818
+    """System busy or too many calls at once: at most three more tries."""
+
+    attempts = 4
+
+
+class RateLimited(VendorError, TransientError):  # noqa: N818
+    """Over the vendor's own limit. Longer blocks than `wait_seconds` are not waited for."""
+
+    attempts = 3
+    wait_seconds: float | None = 60.0
+
+
+class TooManyRows(SourceError):  # noqa: N818
+    """A slice holds more rows than the vendor lists or than fit in memory; ask for halves of it."""
+
+    def __init__(self, api: str, rows: int, most: int) -> None:
+        self.api, self.rows, self.most = api, rows, most
+        super().__init__(
+            tr(f"{api} 有 {rows} 行，超过 {most} 行的上限", f"{api} has {rows} rows, more than {most}")
+        )

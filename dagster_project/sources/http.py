@@ -137,8 +137,11 @@ class HttpCore:
 
         def wait(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
-            if isinstance(error, TransientError) and error.wait_seconds is not None:
-                return error.wait_seconds
+            if isinstance(error, TransientError):
+                if error.waits:
+                    return error.waits[min(state.attempt_number, len(error.waits)) - 1]
+                if error.wait_seconds is not None:
+                    return error.wait_seconds
             return BACKOFF_SECONDS[min(state.attempt_number, len(BACKOFF_SECONDS)) - 1]
 
         return tenacity.Retrying(
@@ -157,6 +160,9 @@ class HttpCore:
         query: Mapping[str, str] | None = None,
         secret_query: Mapping[str, str] | None = None,
         body: Any = None,
+        content: bytes | None = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         repeatable: bool = True,
     ) -> bytes:
         """One request, one answer: the body of an HTTP 200.
@@ -164,6 +170,8 @@ class HttpCore:
         Args:
             secret_query: query parameters that must appear in no log and no error.
             body: sent as JSON when not None.
+            content: the exact bytes to send, where a vendor signs them; give a Content-Type in `headers`.
+            form: sent as an URL-encoded form.
             repeatable: False for calls that would take effect twice; then an answer that was lost after the
                 request left is OutcomeUncertain.
 
@@ -177,6 +185,9 @@ class HttpCore:
             path,
             params=dict(query) if query else None,
             json=body,
+            content=content,
+            data=dict(form) if form else None,
+            headers=dict(headers or {}),
             extensions={_SECRET_QUERY: dict(secret_query or {})},
         )
         try:

@@ -14,17 +14,22 @@ import pyarrow as pa
 
 from dagster_project.contracts import feed
 from dagster_project.lang import tr
-from dagster_project.sources.errors import SourceError, SourceUnavailable, TransientError, VendorError
+from dagster_project.sources.errors import (
+    RateLimited,
+    RowRejected,
+    SourceError,
+    SourceUnavailable,
+    TokenRejected,
+    TransientError,
+    VendorConfigError,
+    VendorError,
+)
 from dagster_project.sources.wecom_client import (
     NO_PERMISSION,
     TOO_MANY_OWNERS,
     Contact,
     GroupChat,
-    RateLimited,
-    RowRejected,
     SendResult,
-    TokenRejected,
-    VendorConfigError,
     WecomClient,
 )
 

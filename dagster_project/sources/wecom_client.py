@@ -15,7 +15,16 @@ from typing import Any, NoReturn
 import httpx
 
 from dagster_project.lang import tr
-from dagster_project.sources.errors import MalformedResponse, OutcomeUncertain, TransientError, VendorError
+from dagster_project.sources.errors import (
+    MalformedResponse,
+    OutcomeUncertain,
+    RateLimited,
+    RowRejected,
+    TokenRejected,
+    VendorBusy,
+    VendorConfigError,
+    VendorError,
+)
 from dagster_project.sources.http import HttpCore, SlidingWindow
 from dagster_project.sources.remarks import remark_phone
 
@@ -30,58 +39,31 @@ MAX_RECEIVERS, MAX_TEXT_BYTES, MAX_ATTACHMENTS = 10_000, 4_000, 9
 NO_CUSTOMERS, NO_PERMISSION, TOO_MANY_OWNERS, TAG_EXISTS = 84061, 48002, 81017, 40071
 
 
-class VendorConfigError(VendorError):
-    """Secret, corp id, permission or address list are wrong: no retry helps, a person has to mend it."""
-
-    def _hint(self) -> str:
-        return {
-            40001: tr("：secret 不对，请核对环境变量", ": wrong secret; check the environment variable"),
-            40091: tr("：secret 不对，请核对环境变量", ": wrong secret; check the environment variable"),
-            40013: tr("：corp_id 不对，请改 chain.yml", ": wrong corp_id; mend chain.yml"),
-            60020: tr(
-                "：本机 IP 不在企业可信 IP 里，请在管理后台添加",
-                ": this machine's IP is not a trusted IP; add it in the admin console",
-            ),
-            NO_PERMISSION: tr(
-                "：应用没有此接口权限，请在「客户联系→可调用接口的应用」里勾选",
-                ": the app may not call this API; list it under 客户联系 → 可调用接口的应用",
-            ),
-        }.get(self.code, "")
-
-
-class TokenRejected(VendorError):  # noqa: N818
-    """The token was refused, also after one refresh."""
-
-
-class RowRejected(VendorError):  # noqa: N818
-    """This member, customer or relation is gone or out of the app's range; others are not affected."""
-
-    def _hint(self) -> str:
-        return {
-            60111: tr("：成员不存在", ": no such member"),
-            60011: tr("：不在应用可见范围", ": outside the app's visible range"),
-            40003: tr("：成员 userid 无效", ": bad userid"),
-            40096: tr("：客户 external_userid 无效", ": bad external_userid"),
-            40129: tr("：客户正在转接，明晚再试", ": the customer is being transferred, try tomorrow"),
-            84061: tr("：没有客户关系", ": no relation"),
-        }.get(self.code, "")
-
-
 class TagRejected(VendorError):  # noqa: N818
     """Our picture of the tag catalogue is old: a bad tag id (40068) or a name that exists (40071)."""
 
 
-class VendorBusy(VendorError, TransientError):  # noqa: N818
-    """System busy or too many calls at once: at most three more tries."""
-
-    attempts = 4
-
-
-class RateLimited(VendorError, TransientError):  # noqa: N818
-    """Over the API's own limit: the shortest block lasts a minute; longer ones are not waited for."""
-
-    attempts = 3
-    wait_seconds = 60.0
+def _hint(code: int) -> str:
+    """What a person can do about an error code."""
+    return {
+        40001: tr("：secret 不对，请核对环境变量", ": wrong secret; check the environment variable"),
+        40091: tr("：secret 不对，请核对环境变量", ": wrong secret; check the environment variable"),
+        40013: tr("：corp_id 不对，请改 chain.yml", ": wrong corp_id; mend chain.yml"),
+        60020: tr(
+            "：本机 IP 不在企业可信 IP 里，请在管理后台添加",
+            ": this machine's IP is not a trusted IP; add it in the admin console",
+        ),
+        NO_PERMISSION: tr(
+            "：应用没有此接口权限，请在「客户联系→可调用接口的应用」里勾选",
+            ": the app may not call this API; list it under 客户联系 → 可调用接口的应用",
+        ),
+        60111: tr("：成员不存在", ": no such member"),
+        60011: tr("：不在应用可见范围", ": outside the app's visible range"),
+        40003: tr("：成员 userid 无效", ": bad userid"),
+        40096: tr("：客户 external_userid 无效", ": bad external_userid"),
+        40129: tr("：客户正在转接，明晚再试", ": the customer is being transferred, try tomorrow"),
+        84061: tr("：没有客户关系", ": no relation"),
+    }.get(code, "")
 
 
 _CLASS_OF_CODE: dict[int, type[VendorError]] = {
@@ -511,7 +493,7 @@ def decode_envelope(api: str, content: bytes) -> dict[str, Any]:
     if type(code) is not int:
         _malformed(api, "errcode", tr("缺失或不是整数", "missing or no integer"))
     if code != 0:
-        raise _CLASS_OF_CODE.get(code, VendorError)(api, code)
+        raise _CLASS_OF_CODE.get(code, VendorError)(api, code, _hint(code))
     return answer
 
 
