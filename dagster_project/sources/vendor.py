@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from datetime import time as wall_time
+from itertools import pairwise
 from typing import Any, NoReturn, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -98,9 +99,7 @@ def day_slices(table: str, by: str, since: date, night: date, zone: ZoneInfo, pa
     """One slice per calendar day of [since, night], oldest first."""
     days = (night - since).days + 1
     midnights = [datetime.combine(since + timedelta(days=n), wall_time(), zone) for n in range(days + 1)]
-    return [
-        Slice(table, begin, end, by, part) for begin, end in zip(midnights[:-1], midnights[1:], strict=True)
-    ]
+    return [Slice(table, begin, end, by, part) for begin, end in pairwise(midnights)]
 
 
 # ---- JSON
@@ -211,8 +210,10 @@ def stable_pages(
             number += 1
             if number * size > 2 * most:
                 raise MalformedResponse(api, tr("翻页没有尽头", "the list never ends"))
-        # a count taken after the last page shows what came or went while reading
-        if totals == {None} or (totals == {len(keys)} and read(1).total == len(keys)):
+        if totals == {None}:
+            return
+        # one page is one moment; after several, a last count shows what came or went while reading
+        if totals == {len(keys)} and (number == 1 or read(1).total == len(keys)):
             return
     notes.append(
         tr(
