@@ -169,8 +169,8 @@ class Vendor(ABC):
     defaults: ClassVar[Mapping[str, str]] = {}
     options: ClassVar[Mapping[str, str]] = {}
     limits: ClassVar[tuple[Limit, ...]] = ((6000, 60.0),)  # generous; none of these vendors publishes its own
-    throttle: ClassVar[tuple[int | str, str]]  # code and message
-    business_failure: ClassVar[tuple[int | str, str]]  # code and message of an ordinary failure
+    throttle: tuple[int | str, str]  # code and message
+    business_failure: tuple[int | str, str]  # code and message of an ordinary failure
     secret_args: ClassVar[tuple[str, ...]] = ("sign", "access_token", "accesstoken", "client_secret", "token")
     has_token: ClassVar[bool] = True
     shows_total: ClassVar[bool] = True  # False: a list without a total, so that total_changes cannot be
@@ -285,6 +285,10 @@ class TokenBook:
     def adopt(self, token: str, seconds: float) -> None:
         """A token that was handed out elsewhere."""
         self._ends[token] = monotonic() + seconds
+
+    def known(self) -> tuple[str, ...]:
+        """Every token ever handed out, the latest first (for signatures that a token goes into unseen)."""
+        return tuple(reversed(self._ends))
 
     def kill(self) -> None:
         self._ends = dict.fromkeys(self._ends, float("-inf"))
@@ -465,6 +469,11 @@ class VendorSandbox:
         call = VendorCall(ask.api, MappingProxyType(args), code, ask.fault.kind if ask.fault else None, at)
         with self._lock:
             self._calls.append(call)
+
+
+def public(record: Mapping[str, Any]) -> Row:
+    """The record without keys that begin with `_`, which are the sandbox's own notes."""
+    return {key: value for key, value in record.items() if not key.startswith("_")}
 
 
 def empty_lists(value: Any) -> Any:

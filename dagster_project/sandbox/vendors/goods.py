@@ -115,3 +115,35 @@ def stamp(moment: datetime) -> str:
 def read_stamp(text: str) -> datetime:
     """The other way round, in Shanghai. `ValueError` when the text is no such time."""
     return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
+
+
+@dataclass
+class BasketLine:
+    """What was taken of one article: quantity in thousandths of its unit, and what it cost before and after a rebate."""
+
+    good: Good
+    milli: int
+    list_fen: int
+    paid_fen: int
+
+    @property
+    def quantity(self) -> int | float:
+        return self.milli // 1000 if self.milli % 1000 == 0 else self.milli / 1000
+
+
+def take(rng: Random, good: Good, percent: int = 100) -> BasketLine:
+    """Some of the article, at `percent` of its price."""
+    milli = weight(rng) if good.weighed else 1000 * rng.randrange(1, 4)
+    list_fen = (good.price_fen * milli + 500) // 1000
+    return BasketLine(good, milli, list_fen, (list_fen * percent + 50) // 100)
+
+
+def basket(rng: Random, *, weighed: bool | None = None, percent: int = 100) -> list[BasketLine]:
+    """One to four different articles; `weighed` True takes only weighed ones, False only counted ones."""
+    shelf = [good for good in GOODS if weighed is None or good.weighed == weighed]
+    return [take(rng, good, percent) for good in rng.sample(shelf, rng.randrange(1, 5))]
+
+
+def yuan(fen: int) -> int | float:
+    """Yuan as such systems write it in JSON: 12, 12.3 or 12.34."""
+    return fen // 100 if fen % 100 == 0 else fen / 100
