@@ -6,12 +6,9 @@ JSON lines, Parquet. Nothing is guessed: what cannot be read exactly is an Unrea
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import zlib
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -21,46 +18,26 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook
 
+from dagster_project.landing.readers.archives import archive_members, unpack_gzip
+from dagster_project.landing.readers.model import Layout, TextTable, UnreadableFileError, normal_label
 from dagster_project.lang import tr
+
+__all__ = ["Layout", "TextTable", "UnreadableFileError", "archive_members", "normal_label", "read_bytes"]
 
 # a double holds 15 decimal digits exactly; a longer id that went through one has lost its tail
 _EXACT_DOUBLE = 10**15
 
 
-class UnreadableFileError(ValueError):
-    """The file goes to quarantine; the text says why and how to mend it."""
-
-
-@dataclass
-class TextTable:
-    """A file as read. `table`: string columns as in the file plus `_row_no` (the header is row 1).
-
-    `broken`: (row number, what is wrong) of rows that have no place in the table, e.g. too few fields.
-    """
-
-    table: pa.Table
-    format: str
-    encoding: str = ""
-    broken: list[tuple[int, str]] = field(default_factory=list)
-
-    @property
-    def rows_read(self) -> int:
-        return self.table.num_rows + len(self.broken)
-
-
-def read_bytes(data: bytes) -> TextTable:
+def read_bytes(
+    data: bytes, layout: Layout | None = None, *, password: str | None = None, sheet: str | None = None
+) -> TextTable:
     """Reads a file's content.
 
     Raises:
         UnreadableFileError: truncated, undecodable, without a header, or with numbers that lost digits.
     """
     if data[:2] == b"\x1f\x8b":
-        try:
-            inner = read_bytes(gzip.decompress(data))
-        except (EOFError, OSError, zlib.error) as error:
-            raise UnreadableFileError(
-                tr(f"gzip 不完整：{error}。请重新导出", f"truncated gzip: {error}")
-            ) from None
+        inner = read_bytes(unpack_gzip(data), layout, password=password, sheet=sheet)
         inner.format += ".gz"
         return inner
     if data[:4] == b"PAR1":
