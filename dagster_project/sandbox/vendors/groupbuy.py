@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from random import Random
-from typing import Any
 
 from dagster_project.sandbox.clock import BEIJING
 from dagster_project.sandbox.vendors.goods import GOODS, Good, person, plain_phone
@@ -103,11 +102,3 @@ def millis(moment: datetime) -> int:
 
 def masked(phone: str) -> str:
     return f"{phone[:3]}****{phone[-4:]}"
-
-
-def number_of(args: dict[str, Any], names: Iterable[str]) -> Any:
-    """The first of the named arguments that is given and not empty; None when none is."""
-    for name in names:
-        if args.get(name) not in (None, ""):
-            return args[name]
-    return None

@@ -196,7 +196,7 @@ class Youzan(Vendor):
     def _trades(self, ask: Ask) -> Row:
         args = ask.json or {}
         page, size = self._page_of(ask)
-        windows = {name: found for name, pair in WINDOWS.items() if (found := _window(args, *pair))}
+        windows = {name: both for name, pair in WINDOWS.items() if (both := _window(args, *pair))}
         found = [row for row in self.world["trades"] if self._shows(row, args, windows)]
         order = "update_time" if "update_time" in windows else "created"
         found.sort(key=lambda row: (str(_order(row)[order]), str(_order(row)["tid"])), reverse=True)
