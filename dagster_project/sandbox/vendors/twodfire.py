@@ -58,7 +58,7 @@ class TwoDfire(Vendor):
 
     def code_of(self, body: Row) -> int | str | None:
         inner = body.get("data")
-        return (inner.get("resultCode") if isinstance(inner, dict) else "") or body.get("resultCode")
+        return (inner.get("resultCode") if isinstance(inner, dict) else "") or body.get("resultCode") or 0
 
     def _root(self, rows: Any) -> Row:
         plain = {"success": True, "resultCode": "", "message": ""}
@@ -132,11 +132,9 @@ class TwoDfire(Vendor):
 
     def _orders(self, ask: Ask) -> list[Row]:
         found = sorted(self._day(ask), key=lambda order: -order["totalPayVo"]["operateDate"])
-        start, size = max(0, self.page_start(ask)), int(ask.form.get("pageSize") or MOST_ROWS)
-        if "pageNo" not in ask.form and "pageSize" not in ask.form:
-            size = max(1, len(found))
-        if not 1 <= size <= MOST_ROWS:
-            raise VendorError("ERR_PARAM", f"pageSize 最大 {MOST_ROWS}")
+        start, size = 0, len(found)
+        if "pageNo" in ask.form or "pageSize" in ask.form:
+            start, size = self.page_start(ask), _page_size(ask)
         newest = found[0]["totalPayVo"]["operateDate"] if found else 0
 
         def touch(order: Row) -> None:
@@ -149,7 +147,7 @@ class TwoDfire(Vendor):
         text = ask.form.get("orderIds") or ask.form.get("orderIdList") or ask.form.get("orderId") or ""
         if not text:
             raise VendorError("ERR_PARAM", "缺少订单号")
-        ids = json.loads(text) if text.startswith("[") else text.split(",")
+        ids = _json_list(text) if text.startswith("[") else text.split(",")
         if len(ids) > IDS_PER_CALL:
             raise VendorError("ERR_PARAM", f"一次最多 {IDS_PER_CALL} 个订单号")
         return [str(each) for each in ids]
@@ -177,6 +175,20 @@ def sign(secret: str, form: Mapping[str, str]) -> str:
     """Upper-case SHA1 over secret, the sorted names with their values, secret."""
     text = "".join(f"{name}{form[name]}" for name in sorted(form) if name != "sign")
     return sha1(f"{secret}{text}{secret}".encode()).hexdigest().upper()
+
+
+def _page_size(ask: Ask) -> int:
+    number, size = ask.form.get("pageNo", ""), ask.form.get("pageSize", "")
+    if not (number.isdigit() and size.isdigit() and int(number) >= 1 and 1 <= int(size) <= MOST_ROWS):
+        raise VendorError("ERR_PARAM", f"pageNo 从 1 起，pageSize 为 1 到 {MOST_ROWS}")
+    return int(size)
+
+
+def _json_list(text: str) -> list[Any]:
+    try:
+        return list(json.loads(text))
+    except ValueError as error:
+        raise VendorError("ERR_PARAM", "订单号列表不是 JSON") from error
 
 
 def _order_id(order: Row) -> str:
@@ -219,7 +231,10 @@ _METHODS = {
 
 
 def make_world(*, seed: int, days: int, per_day: int, end: date) -> dict[str, Any]:
-    """Orders with their items (under `_items`), the menu and the shop. No order names a phone: the vendor gives none."""
+    """Orders with their items (under `_items`), the menu and the shop. No order names a phone: the vendor gives none.
+
+    The days are business days (`currDate`): an order after midnight ends on the calendar day that follows.
+    """
     rng = Random(seed)
     truth: Counter[str] = Counter()
     orders: list[Row] = []
@@ -256,8 +271,7 @@ def _make_order(rng: Random, kind: str, number: int, moment: datetime) -> Row:
     order_id = f"{TwoDfire.defaults['entity_id']}{rng.randbytes(12).hex()}"
     business_day = moment.date()
     if kind == "after_midnight":
-        moment = moment.replace(hour=0) + timedelta(days=0)
-        business_day = moment.date() - timedelta(days=1)
+        moment = moment.replace(hour=0) + timedelta(days=1)
     items = [_item(line, order_id) for line in lines]
     _spoil_items(kind, items, lines)
     fee_fen = 300 if kind == "delivery_fee" else 0
