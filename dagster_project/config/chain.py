@@ -17,9 +17,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from dagster_project.config.document import Document, read_document
 from dagster_project.config.errors import ConfigError
 from dagster_project.config.rules import Rules, load_rules
+from dagster_project.contracts import Feed
+from dagster_project.contracts import feed as contract_feed
 from dagster_project.lang import tr
+from dagster_project.presets import Preset, PresetError, load_preset
 
-PRESET_KINDS = {"standard_pos": "pos", "standard_groupbuy": "groupbuy", "wecom_api": "wecom"}
 RESERVED_CONNECTION = "linli"  # our own feedback feeds in the lake
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
@@ -55,14 +57,16 @@ class ChainSection(_Strict):
         return value
 
 
-class Connection(_Strict):
-    """One source system. `base_url`, `corp_id` and `secret` belong to API presets."""
+class Connection(BaseModel):
+    """One source system. Keys beside `name` and `preset` are the preset's settings, as texts."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str
     preset: str
-    base_url: str | None = None
-    corp_id: str | None = None
-    secret: str | None = Field(default=None, repr=False)
+
+    def __repr__(self) -> str:  # settings may be secret
+        return f"Connection(name={self.name!r}, preset={self.preset!r})"
 
     @field_validator("name")
     @classmethod
@@ -79,20 +83,43 @@ class Connection(_Strict):
     @field_validator("preset")
     @classmethod
     def _known_preset(cls, value: str) -> str:
-        if value not in PRESET_KINDS:
-            known = ", ".join(sorted(PRESET_KINDS))
-            raise ValueError(
-                tr(f"不认识的 preset {value!r}。可用：{known}", f"unknown preset {value!r}; known: {known}")
-            )
+        try:
+            load_preset(value)
+        except PresetError as error:
+            raise ValueError(str(error)) from None
         return value
 
     @property
+    def definition(self) -> Preset:
+        return load_preset(self.preset)
+
+    @property
     def kind(self) -> str:
-        return PRESET_KINDS[self.preset]
+        return self.definition.kind
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """Canonical feeds that this connection can bring, in contract order."""
+        return tuple(contract_feed(self.kind, name) for name in self.definition.feeds)
 
     @property
     def is_api(self) -> bool:
-        return self.kind == "wecom"
+        return self.definition.transport != "files"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Every setting that has a value: as given in chain.yml, else the preset's default."""
+        given = {name: value for name, value in (self.model_extra or {}).items() if value is not None}
+        defaults = {n: s.default for n, s in self.definition.settings.items() if s.default is not None}
+        return defaults | given
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """Landing folder name → the preset's table (for standard files: the feed)."""
+        tables = self.definition.tables
+        if not tables:
+            return {feed.name: feed.name for feed in self.feeds}
+        return {folder: name for name, table in tables.items() for folder in (name, *table.folders)}
 
 
 class Target(_Strict):
@@ -257,17 +284,39 @@ def _check_connections(document: Document, parsed: _ChainFile) -> None:
                 tr(f"连接名 {connection.name} 重复", f"connection {connection.name} given twice"),
             )
         seen.add(connection.name)
-        for key in ("base_url", "corp_id", "secret"):
-            if connection.is_api and not getattr(connection, key):
-                raise document.error(
-                    (*at, key), tr(f"{connection.preset} 需要 {key}", f"{connection.preset} needs {key}")
-                )
+        _check_settings(document, at, connection)
     for index, target in enumerate(parsed.targets):
         for key in ("base_url", "corp_id", "secret"):
             if target.kind == "wecom" and not getattr(target, key):
                 raise document.error(
                     ("targets", index, key), tr(f"wecom 目标需要 {key}", f"a wecom target needs {key}")
                 )
+
+
+def _check_settings(document: Document, at: tuple[str | int, ...], connection: Connection) -> None:
+    known = connection.definition.settings
+    for key, value in (connection.model_extra or {}).items():
+        if key not in known:
+            listed = ", ".join(sorted({"name", "preset", *known}))
+            raise document.error(
+                (*at, key),
+                tr(
+                    f"不认识的键。{connection.preset} 可用的键：{listed}",
+                    f"unknown key; {connection.preset} knows: {listed}",
+                ),
+            )
+        if value is not None and not isinstance(value, str):
+            raise document.error((*at, key), tr("应当是一个值", "must be a single value"))
+        if value is not None and known[key].choices and value not in known[key].choices:
+            listed = ", ".join(known[key].choices)
+            raise document.error(
+                (*at, key), tr(f"{value!r} 不可用，可选：{listed}", f"{value!r} is none of: {listed}")
+            )
+    for key, setting in known.items():
+        if setting.required and not connection.settings.get(key):
+            raise document.error(
+                (*at, key), tr(f"{connection.preset} 需要 {key}", f"{connection.preset} needs {key}")
+            )
 
 
 def _read_stores(path: Path) -> tuple[Store, ...]:

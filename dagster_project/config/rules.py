@@ -240,6 +240,7 @@ class Guards(_Rule):
     stale_source_days: int = Field(ge=1)
     accept_files: tuple[str, ...] = ()
     refuse_files: tuple[str, ...] = ()
+    settle_seconds: int = Field(default=0, ge=0)
 
 
 class SegmentRules(_Rule):

@@ -23,6 +23,8 @@ _SHORT = 12  # hex digits of a file's SHA-256 that name its batch
 class Manifest:
     """What became of one arrived file. `rows_read = rows_loaded + rows_repeated + rows_rejected`, always.
 
+    rows_ignored: titles, totals and other rows that are no data; not counted as read, listed in the rejects.
+
     status: loaded, repeated (the same bytes had come before), quarantined (with a reason).
     lake_path is relative to the lake folder; empty unless loaded.
     """
@@ -41,6 +43,7 @@ class Manifest:
     rows_loaded: int = 0
     rows_repeated: int = 0
     rows_rejected: int = 0
+    rows_ignored: int = 0
     reason: str = ""
     extra_columns: tuple[str, ...] = ()
     missing_columns: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_project.contracts import Feed
+from dagster_project.landing.sql import identifier, literal
 from dagster_project.privacy import ChainKey, classify_phone, mask_text
 
 # columns that no feed knows but whose header says that they name or locate a person: dropped, not kept as extras
@@ -133,15 +134,7 @@ def _extras(table: pa.Table, names: list[str]) -> pa.ChunkedArray:
 
     with duckdb.connect() as connection:
         connection.register("extras", pa.table({name: _hide_in_text(table.column(name)) for name in kept}))
-        fields = ", ".join(f"{_literal(name)}, nullif(trim({_identifier(name)}), '')" for name in kept)
-        present = " or ".join(f"nullif(trim({_identifier(name)}), '') is not null" for name in kept)
+        fields = ", ".join(f"{literal(name)}, nullif(trim({identifier(name)}), '')" for name in kept)
+        present = " or ".join(f"nullif(trim({identifier(name)}), '') is not null" for name in kept)
         query = f"select case when {present} then json_object({fields})::varchar end as extra from extras"
         return connection.sql(query).to_arrow_table().column("extra").cast(pa.string())
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

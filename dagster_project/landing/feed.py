@@ -1,12 +1,10 @@
-"""Lands the files of one feed for one or more nights."""
+"""Takes tables of one feed through the door and the checks, and writes them as batches of the lake."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
-from pathlib import Path
 
 import numpy
 import pyarrow as pa
@@ -15,19 +13,15 @@ from dagster_project.config import Chain, Connection
 from dagster_project.contracts import Feed
 from dagster_project.lake.batches import (
     Manifest,
-    list_manifests,
     make_batch_id,
-    read_manifest,
     write_batch,
 )
 from dagster_project.landing.door import pass_door
-from dagster_project.landing.readers import TextTable, UnreadableFileError, read_bytes
+from dagster_project.landing.readers import TextTable, UnreadableFileError
+from dagster_project.landing.units import check_units
 from dagster_project.landing.validate import Limits, validate_rows
 from dagster_project.lang import tr
-from dagster_project.privacy import ChainKey, Vault, mask_text
-
-# a file that is still being copied in is left alone until it has its final name
-_UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
+from dagster_project.privacy import ChainKey, Vault
 
 
 @dataclass
@@ -43,112 +37,19 @@ class FeedLanding:
     def total(self, column: str) -> int:
         return sum(getattr(manifest, column) for manifest in self.manifests)
 
+    def joined(self, other: FeedLanding) -> FeedLanding:
+        """Both together: a feed that several tables of a source bring. A night is empty when it was for both."""
+        return FeedLanding(
+            self.connection,
+            self.feed,
+            self.manifests + other.manifests,
+            [night for night in self.empty_nights if night in other.empty_nights],
+            self.notes + other.notes,
+        )
+
     @property
     def quarantined(self) -> list[Manifest]:
         return [manifest for manifest in self.manifests if manifest.status == "quarantined"]
-
-
-def arrived_nights(chain: Chain, connection: str, feed: str) -> list[date]:
-    """Nights that have a landing folder for this feed, oldest first."""
-    folder = chain.paths.landing / connection / feed
-    nights = []
-    if folder.is_dir():
-        for path in folder.iterdir():
-            try:
-                nights.append(date.fromisoformat(path.name))
-            except ValueError:
-                continue
-    return sorted(nights)
-
-
-def land_feed(
-    chain: Chain,
-    connection: Connection,
-    feed: Feed,
-    nights: Iterable[date],
-    key: ChainKey,
-    progress: Callable[[str], None] | None = None,
-) -> FeedLanding:
-    """Lands every file of the nights, oldest night first, then by file name.
-
-    Safe to repeat and to kill: a file whose manifest exists is not read again, and files are checked some at a time
-    but written one by one. One bad file never stops the next.
-    """
-    result = FeedLanding(connection.name, feed.name)
-    seen = _Seen(chain.paths.lake, connection.name, feed.name)
-    waiting = TableLanding(chain, feed, key)
-    for night in sorted(nights):
-        folder = chain.paths.landing / connection.name / feed.name / night.isoformat()
-        files = sorted(_finished(folder)) if folder.is_dir() else []
-        if not files:
-            result.empty_nights.append(night)
-        for path in files:
-            known = _take_file(connection, feed, night, path, seen, waiting)
-            if known is not None:
-                result.manifests.append(known)
-        if progress and files:
-            progress(f"{connection.name}/{feed.name}/{night}")
-        if waiting.is_full:
-            result.manifests += waiting.flush()
-    result.manifests += waiting.flush()
-    result.manifests.sort(key=lambda manifest: (manifest.night, manifest.file))
-    return result
-
-
-class _Seen:
-    """Content hashes that a feed has already taken, from the lake's own manifests; opened only when met again."""
-
-    def __init__(self, lake: Path, connection: str, feed: str) -> None:
-        self._paths: dict[str, list[Path]] = {}
-        self._taken: dict[str, list[Manifest]] = {}
-        for path in list_manifests(lake, connection, feed):
-            self._paths.setdefault(path.name.split("-", 1)[0], []).append(path)
-
-    def take(self, manifest: Manifest) -> None:
-        self._taken.setdefault(manifest.sha256, []).append(manifest)
-
-    def manifests(self, sha256: str) -> list[Manifest]:
-        found = [read_manifest(path) for path in self._paths.get(sha256[:12], [])]
-        return [manifest for manifest in found if manifest.sha256 == sha256] + self._taken.get(sha256, [])
-
-
-def _finished(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith((".", "~$")) and not path.name.endswith(_UNFINISHED)
-    ]
-
-
-def _take_file(
-    connection: Connection, feed: Feed, night: date, path: Path, seen: _Seen, waiting: TableLanding
-) -> Manifest | None:
-    """Reads one file into `waiting`; a manifest when it needs no reading because it is known."""
-    data = path.read_bytes()
-    # a file name may hold a number too, and names travel into manifests and logs
-    blank = new_manifest(connection, feed, night, mask_text(path.name), hashlib.sha256(data).hexdigest())
-    known = seen.manifests(blank.sha256)
-    for manifest in known:
-        if manifest.night == blank.night and manifest.file == blank.file and manifest.status != "quarantined":
-            return manifest
-    loaded = next((manifest for manifest in known if manifest.status == "loaded"), None)
-    if loaded is None:
-        taken = waiting.add(blank, lambda: read_bytes(data))
-        seen.take(taken)
-        return None
-    repeated = replace(
-        blank,
-        status="repeated",
-        format=loaded.format,
-        encoding=loaded.encoding,
-        rows_read=loaded.rows_read,
-        rows_repeated=loaded.rows_read,
-        reason=tr(
-            f"与 {loaded.night}/{loaded.file} 内容相同", f"same content as {loaded.night}/{loaded.file}"
-        ),
-    )
-    waiting.write_after(repeated)
-    return None
 
 
 def new_manifest(connection: Connection, feed: Feed, night: date, file: str, sha256: str) -> Manifest:
@@ -201,13 +102,14 @@ class TableLanding:
                     tr("rules/guards.yml 的 refuse_files 拒收", "refused by refuse_files in rules/guards.yml")
                 )
             source = read()
-            table = _canonical_names(source.table, self._feed)
+            table = source.table
             missing = [c.name for c in self._feed.columns if c.must and c.name not in table.column_names]
             if missing:
                 listed = ", ".join(missing)
                 raise UnreadableFileError(
                     tr(f"缺少必需的列：{listed}", f"required columns are missing: {listed}")
                 )
+            check_units(self._feed, table)
         except UnreadableFileError as error:
             manifest = replace(blank, status="quarantined", reason=str(error))
             self._manifests.append(manifest)
@@ -218,6 +120,7 @@ class TableLanding:
             format=source.format,
             encoding=source.encoding,
             rows_read=source.rows_read,
+            rows_ignored=len(source.ignored),
             extra_columns=tuple(sorted(n for n in table.column_names if n not in known and n != "_row_no")),
             missing_columns=tuple(c.name for c in self._feed.columns if c.name not in table.column_names),
         )
@@ -272,13 +175,6 @@ def _of_file(table: pa.Table, number: int) -> pa.Table:
     return table.slice(int(first), int(last - first)).drop_columns(["_file_no"])
 
 
-def _canonical_names(table: pa.Table, feed: Feed) -> pa.Table:
-    known = {column.name for column in feed.columns}
-    return table.rename_columns(
-        [name.lower() if name not in known and name.lower() in known else name for name in table.column_names]
-    )
-
-
 def _with_origin(rows: pa.Table, manifest: Manifest) -> pa.Table:
     """Adds where each row came from; file order stays, `_row_no` goes last."""
     count = rows.num_rows
@@ -297,14 +193,17 @@ def _with_origin(rows: pa.Table, manifest: Manifest) -> pa.Table:
 
 
 def _rejects(found: pa.Table, source: TextTable, manifest: Manifest) -> pa.Table:
-    broken = source.broken
+    """Findings of the checks, rows that have no place in the table, and rows set aside by name."""
+    rows = [(*row, "row_rejected") for row in source.broken] + [
+        (*row, "row_ignored") for row in source.ignored
+    ]
     shape = pa.table(
         {
-            "row_no": pa.array([row for row, _ in broken], pa.int64()),
-            "column_name": pa.array(["" for _ in broken], pa.string()),
-            "value_kind": pa.array(["row" for _ in broken], pa.string()),
-            "rule": pa.array([rule for _, rule in broken], pa.string()),
-            "action": pa.array(["row_rejected" for _ in broken], pa.string()),
+            "row_no": pa.array([row for row, _, _ in rows], pa.int64()),
+            "column_name": pa.array(["" for _ in rows], pa.string()),
+            "value_kind": pa.array(["row" for _ in rows], pa.string()),
+            "rule": pa.array([rule for _, rule, _ in rows], pa.string()),
+            "action": pa.array([action for _, _, action in rows], pa.string()),
         }
     )
     table = pa.concat_tables([found.cast(shape.schema), shape])

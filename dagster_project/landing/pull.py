@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from dagster_project.config import Chain, Connection
 from dagster_project.contracts import feed as contract_feed
-from dagster_project.contracts import feeds_of
 from dagster_project.lake.batches import Manifest, list_manifests, read_manifest
 from dagster_project.landing.feed import FeedLanding, TableLanding, new_manifest
 from dagster_project.landing.readers import TextTable
@@ -37,7 +36,7 @@ def land_pull(
 
     A source that cannot be read (down, wrong secret) is a note on every feed, not an error: the others go on.
     """
-    feeds = {feed.name: FeedLanding(connection.name, feed.name) for feed in feeds_of(connection.kind)}
+    feeds = {feed.name: FeedLanding(connection.name, feed.name) for feed in connection.feeds}
     known = [read_manifest(path) for path in list_manifests(chain.paths.lake, connection.name, night=night)]
     if any(manifest.feed == _COMMIT_FEED for manifest in known):
         for manifest in known:

@@ -13,8 +13,8 @@ import duckdb
 import pyarrow as pa
 
 from dagster_project.contracts import Column, Feed
+from dagster_project.landing.sql import TIDY, identifier
 
-_BLANK = r"' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(12288)"
 # times of planned things may lie ahead; everything else has happened when its file arrives
 _MAY_LIE_AHEAD = {"starts_at", "ends_at"}
 _TIME_FORMATS = (
@@ -54,7 +54,9 @@ def validate_rows(table: pa.Table, feed: Feed, limits: Limits) -> Validated:
     """
     with duckdb.connect() as connection:
         connection.execute(f"set threads = 2; set TimeZone = '{limits.zone}'")
-        connection.register("arrived", table)
+        # several rows may come from one record of a source, so a row's number does not name it
+        sequence = pa.array(range(table.num_rows), pa.int64())
+        connection.register("arrived", table.append_column("_seq", sequence))
         return _validate(connection, table.column_names, feed, limits)
 
 
@@ -63,31 +65,37 @@ def _validate(
 ) -> Validated:
     typed = {column.name: column for column in feed.columns}
     names = [name for name in feed.raw_columns() if name in present]
-    cleaned = ", ".join(f"nullif(trim({_q(name)}, {_BLANK}), '') as {_q(name)}" for name in names)
-    values = ", ".join(f"{_value(name, typed.get(name), limits)} as {_q(name)}" for name in names)
+    cleaned = ", ".join(
+        f"nullif(trim({identifier(name)}, {TIDY}), '') as {identifier(name)}" for name in names
+    )
+    values = ", ".join(f"{_value(name, typed.get(name), limits)} as {identifier(name)}" for name in names)
     checks = [check for name in names if (check := _check(name, typed.get(name)))]
-    findings = " union all ".join(checks) or "select 0::bigint, 0::bigint, '', '', '', '' where false"
-    everything = ", ".join([_q(name) for name in names] + ["_extra"])
+    findings = (
+        " union all ".join(checks) or "select 0::bigint, 0::bigint, 0::bigint, '', '', '', '' where false"
+    )
+    everything = ", ".join([identifier(name) for name in names] + ["_extra"])
     connection.execute(
         f"""
-        create temp table cleaned as select _file_no, _row_no, _night, _extra, {cleaned} from arrived;
-        create temp table normalised as select _file_no, _row_no, _extra, {values} from cleaned;
-        create temp table findings(_file_no, row_no, column_name, value_kind, rule, action) as {findings};
+        create temp table cleaned as select _seq, _file_no, _row_no, _night, _extra, {cleaned} from arrived;
+        create temp table normalised as select _seq, _file_no, _row_no, _extra, {values} from cleaned;
+        create temp table findings(_seq, _file_no, row_no, column_name, value_kind, rule, action) as {findings};
         create temp table refused as
-            select distinct _file_no, row_no as _row_no from findings where action = 'row_rejected';
+            select distinct _seq, _file_no from findings where action = 'row_rejected';
         create temp table kept as
-            select *, row_number() over (partition by _file_no, {everything} order by _row_no) as copy
-            from normalised anti join refused using (_file_no, _row_no)
+            select *, row_number() over (partition by _file_no, {everything} order by _seq) as copy
+            from normalised anti join refused using (_seq)
         """
     )
-    absent = "".join(f", null::varchar as {_q(name)}" for name in feed.raw_columns() if name not in names)
-    ordered = ", ".join(_q(name) for name in feed.raw_columns())
+    absent = "".join(
+        f", null::varchar as {identifier(name)}" for name in feed.raw_columns() if name not in names
+    )
+    ordered = ", ".join(identifier(name) for name in feed.raw_columns())
     rows = connection.sql(
         f"select {ordered}, _extra, _file_no, _row_no from (select *{absent} from kept where copy = 1)"
-        " order by _file_no, _row_no"
+        " order by _seq"
     ).to_arrow_table()
     rejects = connection.sql(
-        "select * from findings order by _file_no, row_no, column_name, rule"
+        "select * exclude (_seq) from findings order by _seq, column_name, rule"
     ).to_arrow_table()
     repeated = connection.execute("select _file_no, count(*) from kept where copy > 1 group by 1").fetchall()
     rejected = connection.execute("select _file_no, count(*) from refused group by 1").fetchall()
@@ -96,7 +104,7 @@ def _validate(
 
 def _value(name: str, column: Column | None, limits: Limits) -> str:
     """SQL for the normalised text of a column; null when it does not hold such a value."""
-    cell = _q(name)
+    cell = identifier(name)
     kind = column.type if column else "id"
     if kind == "money":
         bare = f"regexp_replace({cell}, '[,，¥￥元 ]', '', 'g')"
@@ -139,11 +147,11 @@ def _time(cell: str, column: Column, limits: Limits) -> str:
 
 
 def _check(name: str, column: Column | None) -> str | None:
-    """SQL that lists what is wrong in one column: _file_no, row_no, column_name, value_kind, rule, action."""
+    """SQL that lists what is wrong in one column: _seq, _file_no, row_no, column_name, value_kind, rule, action."""
     if column is None:
         return None
-    cell, kind = f"c.{_q(name)}", column.type
-    wrong = f"{cell} is not null and n.{_q(name)} is null"
+    cell, kind = f"c.{identifier(name)}", column.type
+    wrong = f"{cell} is not null and n.{identifier(name)} is null"
     if kind == "enum" and "other" in column.choices:
         choices = ", ".join(f"'{choice}'" for choice in column.choices)
         wrong = f"{cell} is not null and lower({cell}) not in ({choices})"
@@ -151,7 +159,7 @@ def _check(name: str, column: Column | None) -> str | None:
     if not must and kind in ("id", "ref", "text"):
         return None
     rule = f"case when {cell} is null then 'empty' else 'not_{kind}' end"
-    condition = f"n.{_q(name)} is null" if must else wrong
+    condition = f"n.{identifier(name)} is null" if must else wrong
     if must and kind == "enum" and "other" in column.choices:
         condition = f"{cell} is null or ({wrong})"
     action = "'row_rejected'" if must else "'value_nulled'"
@@ -163,10 +171,6 @@ def _check(name: str, column: Column | None) -> str | None:
         f" else 'text(' || length({cell}) || ')' end"
     )
     return (
-        f"select c._file_no, c._row_no, '{name}', {shape}, {rule}, {action}"
-        f" from cleaned c join normalised n using (_file_no, _row_no) where {condition}"
+        f"select c._seq, c._file_no, c._row_no, '{name}', {shape}, {rule}, {action}"
+        f" from cleaned c join normalised n using (_seq) where {condition}"
     )
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

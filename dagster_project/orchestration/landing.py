@@ -1,6 +1,6 @@
 """One lake asset per connection and feed, generated from chain.yml: adding a connection adds assets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import dagster as dg
@@ -9,14 +9,16 @@ import pyarrow.parquet as pq
 
 from dagster_project.activation import pending_message_ids
 from dagster_project.config import Chain, Connection
-from dagster_project.contracts import Feed, feeds_of
-from dagster_project.landing import FeedLanding, land_feed, land_pull
+from dagster_project.contracts import Feed
+from dagster_project.landing import FeedLanding, land_files, land_pull, land_windows
 from dagster_project.lang import tr
 from dagster_project.orchestration.context import OWNERS, ChainResource, daily, run_as_of, run_nights
 from dagster_project.orchestration.progress import tell
+from dagster_project.presets import load_client
 from dagster_project.privacy import chain_key
 from dagster_project.publish import last_published_as_of
 from dagster_project.sources import WecomClient, pull_night
+from dagster_project.sources.vendor import ClientFactory, WindowedClient
 
 _PREVIEW_ROWS = 5
 
@@ -27,17 +29,18 @@ def lake_key(connection: str, feed: str) -> dg.AssetKey:
 
 def lake_keys(chain: Chain) -> list[dg.AssetKey]:
     """Keys of all lake assets of a chain, in chain.yml order."""
-    return [lake_key(c.name, feed.name) for c in chain.connections for feed in feeds_of(c.kind)]
+    return [lake_key(c.name, feed.name) for c in chain.connections for feed in c.feeds]
 
 
 def lake_assets(chain: Chain) -> list[dg.AssetsDefinition]:
     """All lake assets of a chain."""
     assets: list[dg.AssetsDefinition] = []
     for connection in chain.connections:
-        if connection.is_api:
-            assets.append(_pull_asset(chain, connection))
+        if connection.definition.is_standard:
+            assets += [_feed_asset(chain, connection, feed) for feed in connection.feeds]
         else:
-            assets += [_file_asset(chain, connection, feed) for feed in feeds_of(connection.kind)]
+            land = _LANDERS[connection.definition.transport]
+            assets.append(_connection_asset(chain, connection, land))
     return assets
 
 
@@ -69,7 +72,8 @@ def _check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def _file_asset(chain: Chain, connection: Connection, feed: Feed) -> dg.AssetsDefinition:
+def _feed_asset(chain: Chain, connection: Connection, feed: Feed) -> dg.AssetsDefinition:
+    """Standard files: one folder, one feed, one step."""
     spec = _spec(chain, connection, feed)
 
     @dg.multi_asset(
@@ -81,16 +85,18 @@ def _file_asset(chain: Chain, connection: Connection, feed: Feed) -> dg.AssetsDe
     def land(context: dg.AssetExecutionContext, chain: ChainResource) -> Iterator[dg.MaterializeResult]:
         loaded = chain.load()
         key = chain_key(loaded.paths.vault)
-        landing = land_feed(loaded, loaded.connection(connection.name), feed, run_nights(context), key)
-        tell(tr(f"入仓 {connection.name}/{feed.name}：{landing.total('rows_loaded'):,} 行",
-                f"landed {connection.name}/{feed.name}: {landing.total('rows_loaded'):,} rows"))  # fmt: skip
-        yield _result(loaded, spec.key, landing)
+        landings = land_files(loaded, loaded.connection(connection.name), feed.name, run_nights(context), key)
+        yield from _results(loaded, connection.name, landings)
 
     return land
 
 
-def _pull_asset(chain: Chain, connection: Connection) -> dg.AssetsDefinition:
-    specs = [_spec(chain, connection, feed) for feed in feeds_of(connection.kind)]
+_Lander = Callable[[dg.AssetExecutionContext, Chain, Connection], Mapping[str, FeedLanding]]
+
+
+def _connection_asset(chain: Chain, connection: Connection, land: _Lander) -> dg.AssetsDefinition:
+    """Other sources bring several feeds with one file or one call, so a connection is one step."""
+    specs = [_spec(chain, connection, feed) for feed in connection.feeds]
 
     @dg.multi_asset(
         name=f"lake__{connection.name}",
@@ -98,41 +104,80 @@ def _pull_asset(chain: Chain, connection: Connection) -> dg.AssetsDefinition:
         check_specs=[check for spec in specs for check in _check_specs(spec.key)],
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
-    def pull(context: dg.AssetExecutionContext, chain: ChainResource) -> Iterator[dg.MaterializeResult]:
+    def land_connection(
+        context: dg.AssetExecutionContext, chain: ChainResource
+    ) -> Iterator[dg.MaterializeResult]:
         loaded = chain.load()
-        source, night = loaded.connection(connection.name), run_nights(context)[-1]
-        published = last_published_as_of(loaded.paths)
-        if published is not None and night < published:
-            # the vendor only tells of today: a snapshot taken now would be a lie about an old night
-            landings = {
-                feed.name: FeedLanding(source.name, feed.name, empty_nights=[night])
-                for feed in feeds_of(source.kind)
-            }
-        else:
-            landings = land_pull(
-                loaded,
-                source,
-                night,
-                chain_key(loaded.paths.vault),
-                lambda: _pull(loaded, source, run_as_of(context, loaded)),
-            )
-        for name, landing in landings.items():
-            tell(tr(f"拉取 {source.name}/{name}：{landing.total('rows_loaded'):,} 行",
-                    f"pulled {source.name}/{name}: {landing.total('rows_loaded'):,} rows"))  # fmt: skip
-            yield _result(loaded, lake_key(source.name, name), landing)
+        source = loaded.connection(connection.name)
+        yield from _results(loaded, source.name, land(context, loaded, source))
 
-    return pull
+    return land_connection
+
+
+def _land_tables(
+    context: dg.AssetExecutionContext, chain: Chain, source: Connection
+) -> Mapping[str, FeedLanding]:
+    key, nights = chain_key(chain.paths.vault), run_nights(context)
+    landings: dict[str, FeedLanding] = {}
+    for table in source.definition.tables:
+        for name, landing in land_files(chain, source, table, nights, key).items():
+            landings[name] = landings[name].joined(landing) if name in landings else landing
+    return landings
+
+
+def _land_windows(
+    context: dg.AssetExecutionContext, chain: Chain, source: Connection
+) -> Mapping[str, FeedLanding]:
+    def connect() -> WindowedClient:
+        client: ClientFactory = load_client(source.definition)
+        return client(source.settings, connection=source.name, zone=chain.zone)
+
+    return land_windows(
+        chain,
+        source,
+        run_nights(context),
+        chain_key(chain.paths.vault),
+        connect,
+        lambda piece: tell(tr(f"已拉取 {piece}", f"pulled {piece}")),
+    )
+
+
+def _land_snapshot(
+    context: dg.AssetExecutionContext, chain: Chain, source: Connection
+) -> Mapping[str, FeedLanding]:
+    night, published = run_nights(context)[-1], last_published_as_of(chain.paths)
+    if published is not None and night < published:
+        # the vendor only tells of today: a snapshot taken now would be a lie about an old night
+        return {feed.name: FeedLanding(source.name, feed.name, empty_nights=[night]) for feed in source.feeds}
+    as_of = run_as_of(context, chain)
+    return land_pull(chain, source, night, chain_key(chain.paths.vault), lambda: _pull(chain, source, as_of))
+
+
+_LANDERS: Mapping[str, _Lander] = {
+    "files": _land_tables,
+    "windows": _land_windows,
+    "snapshot": _land_snapshot,
+}
 
 
 def _pull(chain: Chain, connection: Connection, as_of: date) -> tuple[dict[str, pa.Table], list[str]]:
-    assert connection.base_url and connection.corp_id and connection.secret
+    settings = connection.settings
     with WecomClient(
-        connection.base_url, connection.corp_id, connection.secret, connection=connection.name
+        settings["base_url"], settings["corp_id"], settings["secret"], connection=connection.name
     ) as client:
         night = pull_night(
             client, timezone=chain.timezone, pending_messages=pending_message_ids(chain, as_of)
         )
     return night, night.notes
+
+
+def _results(
+    chain: Chain, connection: str, landings: Mapping[str, FeedLanding]
+) -> Iterator[dg.MaterializeResult]:
+    for name, landing in landings.items():
+        rows = landing.total("rows_loaded")
+        tell(tr(f"入仓 {connection}/{name}：{rows:,} 行", f"landed {connection}/{name}: {rows:,} rows"))
+        yield _result(chain, lake_key(connection, name), landing)
 
 
 def _result(chain: Chain, key: dg.AssetKey, landing: FeedLanding) -> dg.MaterializeResult:

@@ -8,7 +8,6 @@ import dagster as dg
 import duckdb
 
 from dagster_project.config import Chain
-from dagster_project.contracts import feeds_of
 from dagster_project.lang import tr
 from dagster_project.orchestration.context import OWNERS, ChainResource, run_as_of
 from dagster_project.orchestration.progress import tell
@@ -36,7 +35,7 @@ def publication_context(
     }
     sources: list[dict[str, Any]] = []
     for source in chain.connections:
-        for feed in feeds_of(source.kind):
+        for feed in source.feeds:
             night = last.get((source.name, feed.name))
             sources.append(
                 {

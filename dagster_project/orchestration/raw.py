@@ -23,11 +23,12 @@ OPS_TABLES = (
 
 def raw_tables(chain: Chain) -> dg.AssetsDefinition:
     """All raw views and ops tables, written in one step that holds the warehouse once."""
-    by_kind = {kind: [c.name for c in chain.connections if c.kind == kind] for kind in kinds()}
     specs = [
         dg.AssetSpec(
             ["raw", feed.table],
-            deps=[lake_key(name, feed.name) for name in by_kind[kind]],
+            deps=[
+                lake_key(c.name, feed.name) for c in chain.connections if c.kind == kind and feed in c.feeds
+            ],
             description=f"View over every accepted batch of {feed.name} of all {kind} connections.",
             group_name="raw",
             owners=OWNERS,
@@ -36,7 +37,7 @@ def raw_tables(chain: Chain) -> dg.AssetsDefinition:
         for kind in kinds()
         for feed in feeds_of(kind)
     ]
-    lake = [lake_key(c.name, feed.name) for c in chain.connections for feed in feeds_of(c.kind)]
+    lake = [lake_key(c.name, feed.name) for c in chain.connections for feed in c.feeds]
     specs += [
         dg.AssetSpec(
             ["ops", name],

@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from dagster_project.config import Chain
+from dagster_project.config import Chain, Connection
 from dagster_project.lake.batches import list_manifests, read_manifest
-from dagster_project.landing.feed import arrived_nights
+from dagster_project.landing.files import arrived_nights
 
 _FILES_SCHEMA = pa.schema(
     [
@@ -29,6 +29,7 @@ _FILES_SCHEMA = pa.schema(
         ("rows_loaded", pa.int64()),
         ("rows_repeated", pa.int64()),
         ("rows_rejected", pa.int64()),
+        ("rows_ignored", pa.int64()),
         ("status", pa.string()),
         ("reason", pa.string()),
         ("extra_columns", pa.string()),
@@ -142,8 +143,16 @@ def unlanded_nights(
         for feed in (
             sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
         ):
+            names = _feeds_in(source, feed)
             for night in arrived_nights(chain, source.name, feed):
                 has_files = any((folder / feed / night.isoformat()).iterdir())
-                if night <= as_of and has_files and (source.name, feed, night) not in landed:
+                if night <= as_of and has_files and not {(source.name, f, night) for f in names} & landed:
                     missing.append((source.name, feed, night))
     return missing
+
+
+def _feeds_in(source: Connection, folder: str) -> list[str]:
+    """Canonical feeds that a landing folder's files become; the folder's own name when no preset knows it."""
+    table = source.folders.get(folder)
+    tables = source.definition.tables
+    return list(tables[table].feeds) if table in tables else [folder]

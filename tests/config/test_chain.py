@@ -48,7 +48,7 @@ def test_a_missing_variable_names_file_line_and_key(chain_dir: Path) -> None:
         (
             "preset: standard_pos",
             "preset: standard_pos, colour: red",
-            r"chain\.yml:10 \[connections\.0\.colour\].*base_url, corp_id, name",
+            r"chain\.yml:10 \[connections\.0\.colour\].*file_password, name, preset",
         ),
         ("name: group_main", "name: pos_main", r"chain\.yml:11 \[connections\.1\.name\]"),
         ("Asia/Shanghai", "Asia/Nowhere", r"chain\.yml:5 \[chain\.timezone\]"),

@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dagster_project.config import Chain
-from dagster_project.contracts import feed
-from dagster_project.landing import FeedLanding, land_feed
+from dagster_project.landing import FeedLanding, land_files
 from dagster_project.landing.readers import UnreadableFileError, read_bytes
 from dagster_project.privacy import ChainKey, Vault
 
@@ -33,7 +32,7 @@ def tickets(*rows: str) -> str:
 def land(chain: Chain, *nights: str, name: str = "tickets", kind: str = "pos") -> FeedLanding:
     source = next(c for c in chain.connections if c.kind == kind)
     days = [date.fromisoformat(night) for night in nights or (NIGHT,)]
-    return land_feed(chain, source, feed(kind, name), days, KEY)
+    return land_files(chain, source, name, days, KEY)[name]
 
 
 def rows(chain: Chain, landing: FeedLanding) -> list[dict]:

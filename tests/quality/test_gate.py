@@ -6,8 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 from dagster_project.config import Chain
-from dagster_project.contracts import feed
-from dagster_project.landing import land_feed
+from dagster_project.landing import land_files
 from dagster_project.privacy import ChainKey
 from dagster_project.quality import Verdict, check_batches
 from dagster_project.warehouse import connect, sync_files, ungated_batches
@@ -21,7 +20,7 @@ def file(factor: int, count: int = 150) -> str:
 
 
 def verdict(chain: Chain) -> Verdict:
-    land_feed(chain, chain.connections[0], feed("pos", "tickets"), [NIGHT], ChainKey(b"k" * 32))
+    land_files(chain, chain.connections[0], "tickets", [NIGHT], ChainKey(b"k" * 32))
     with connect(chain.paths.warehouse) as connection:
         sync_files(connection, chain)
         batches = ungated_batches(connection, chain, NIGHT)

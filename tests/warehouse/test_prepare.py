@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.config import Chain
-from dagster_project.contracts import feed
-from dagster_project.landing import land_feed
+from dagster_project.landing import land_files
 from dagster_project.privacy import ChainKey
 from dagster_project.warehouse import (
     connect,
@@ -31,7 +30,7 @@ def landed(chain: Chain, drop) -> Chain:  # type: ignore[no-untyped-def]
     for night in NIGHTS:
         text = f"store_code,ticket_id,kind,sold_at,net\nS001,T{night.day},sale,{night} 08:00:00,1\n"
         drop(chain.root, "pos_main", "tickets", night.isoformat(), "a.csv", text)
-    land_feed(chain, chain.connections[0], feed("pos", "tickets"), NIGHTS, KEY)
+    land_files(chain, chain.connections[0], "tickets", NIGHTS, KEY)
     with connect(chain.paths.warehouse) as connection:
         sync_files(connection, chain)
         gate_batches(connection, [b.batch_id for b in ungated_batches(connection, chain, NIGHTS[-1])])
