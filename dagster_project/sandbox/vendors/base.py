@@ -366,7 +366,7 @@ class VendorSandbox:
         times = [call.at for call in self.calls]
         most, first = 0, 0
         for last, at in enumerate(times):
-            while at - times[first] >= seconds - JITTER:
+            while at - times[first] > max(0.0, seconds - JITTER):
                 first += 1
             most = max(most, last - first + 1)
         return most

@@ -280,7 +280,7 @@ class Keruyun(Vendor):
         for order in map(self._as_of_now, self.world["orders"]):
             if order and _order_id(order) == wanted:
                 base = public(order["orderBaseVO"])
-                return order | {
+                return public(order) | {
                     "orderBaseVO": base | {"orderStatus": self._shown_status(base["orderStatus"])}
                 }
         raise _business("订单不存在")

@@ -56,7 +56,8 @@ class Line:
             sleep(0.005)
 
     def stop(self) -> None:
-        if self._loop and self._stopping:
+        """Calls that are kept silent end; stopping twice is as good as once."""
+        if self._loop and self._stopping and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._server.should_exit = True
         self._thread.join(timeout=10)
