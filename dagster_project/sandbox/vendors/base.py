@@ -415,6 +415,8 @@ class VendorSandbox:
     def _matches(self, fault: VendorFault, ask: Ask) -> bool:
         if not fnmatchcase(ask.api, fault.api):
             return False
+        if fault.kind == "token_dies" and ask.api.rpartition("/")[2] == "token":
+            return False  # a token dies when it is used, not while one is handed out
         return fault.kind not in _BETWEEN_PAGES or self.vendor.page_start(ask) > 0
 
     async def _serve(self, request: Request) -> Response:

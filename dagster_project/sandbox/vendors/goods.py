@@ -114,7 +114,9 @@ def stamp(moment: datetime) -> str:
 
 def read_stamp(text: str) -> datetime:
     """The other way round, in Shanghai. `ValueError` when the text is no such time."""
-    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
+    if len(text) != 19 or text[10] != " ":  # fromisoformat takes more, but is ten times faster than strptime
+        raise ValueError(text)
+    return datetime.fromisoformat(text).replace(tzinfo=BEIJING)
 
 
 @dataclass

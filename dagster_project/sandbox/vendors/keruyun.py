@@ -277,8 +277,8 @@ class Keruyun(Vendor):
 
     def _detail(self, ask: Ask) -> Row:
         wanted = str(ask.args.get("orderId", ""))
-        for order in map(self._as_of_now, self.world["orders"]):
-            if order and _order_id(order) == wanted:
+        for order in [self._as_of_now(each) for each in self.world["orders"] if _order_id(each) == wanted]:
+            if order:
                 base = public(order["orderBaseVO"])
                 return public(order) | {
                     "orderBaseVO": base | {"orderStatus": self._shown_status(base["orderStatus"])}
