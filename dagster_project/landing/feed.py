@@ -33,6 +33,7 @@ class FeedLanding:
     manifests: list[Manifest] = field(default_factory=list)
     empty_nights: list[date] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    complete: bool = True  # False when a part of the source could not be read
 
     def total(self, column: str) -> int:
         return sum(getattr(manifest, column) for manifest in self.manifests)
@@ -45,6 +46,7 @@ class FeedLanding:
             self.manifests + other.manifests,
             [night for night in self.empty_nights if night in other.empty_nights],
             self.notes + other.notes,
+            self.complete and other.complete,
         )
 
     @property

@@ -246,7 +246,9 @@ class _FeedTaker:
     def finish(self) -> None:
         self.flush()
         self.landing.manifests.sort(key=lambda manifest: (manifest.night, manifest.file))
-        self.landing.notes += drift_notes(self.landing.manifests)
+        if self.landing.manifests:
+            first = date.fromisoformat(self.landing.manifests[0].night)
+            self.landing.notes += drift_notes(self.landing.manifests, self._seen.last_before(first))
 
 
 class _Seen:
@@ -255,28 +257,52 @@ class _Seen:
     def __init__(self, lake: Path, connection: str, feed: str) -> None:
         self._paths: dict[str, list[Path]] = {}
         self._taken: dict[str, list[Manifest]] = {}
-        for path in list_manifests(lake, connection, feed):
+        self._in_order = list(list_manifests(lake, connection, feed))
+        for path in self._in_order:
             self._paths.setdefault(path.name.split("-", 1)[0], []).append(path)
 
     def take(self, manifest: Manifest) -> None:
         self._taken.setdefault(manifest.sha256, []).append(manifest)
+
+    def last_before(self, night: date) -> Manifest | None:
+        """The last file that was loaded on an earlier night."""
+        earlier = (path for path in reversed(self._in_order) if path.parent.name < night.isoformat())
+        return next((m for m in map(read_manifest, earlier) if m.status == "loaded"), None)
 
     def manifests(self, sha256: str) -> list[Manifest]:
         found = [read_manifest(path) for path in self._paths.get(sha256[:12], [])]
         return [manifest for manifest in found if manifest.sha256 == sha256] + self._taken.get(sha256, [])
 
 
-def drift_notes(manifests: Iterable[Manifest]) -> list[str]:
-    """Columns that no feed knows, each once with the first file that has it."""
-    first: dict[str, str] = {}
+def drift_notes(manifests: Iterable[Manifest], before: Manifest | None) -> list[str]:
+    """What changed in the columns of a feed's files, each change once with the first file that shows it.
+
+    Args:
+        before: the last file of an earlier night; None when there is none, then only unknown columns are news.
+    """
+    unknown, missing = (
+        set(before.extra_columns if before else ()),
+        set(before.missing_columns if before else ()),
+    )
+    notes = []
     for manifest in manifests:
-        for name in manifest.extra_columns:
-            first.setdefault(name, f"{manifest.night}/{manifest.file}")
-    return [
-        tr(f"未知的列 {mask_text(name)}（首见于 {file}），原样留存，不参与计算",
-           f"unknown column {mask_text(name)} (first in {file}): kept aside, not used")
-        for name, file in sorted(first.items())
-    ]  # fmt: skip
+        if manifest.status != "loaded":
+            continue
+        at = f"{manifest.night}/{manifest.file}"
+        for name in sorted(set(manifest.extra_columns) - unknown):
+            shown = mask_text(name)
+            notes.append(
+                tr(f"{at} 有不认识的列 {shown}，原样留存，不参与计算",
+                   f"{at} has an unknown column {shown}: kept aside, not used")
+            )  # fmt: skip
+        if before is not None:
+            notes += [
+                tr(f"{at} 不再有 {name} 列", f"{at} has no column {name} any more")
+                for name in sorted(set(manifest.missing_columns) - missing)
+            ]
+        unknown |= set(manifest.extra_columns)
+        missing |= set(manifest.missing_columns)
+    return notes
 
 
 def _standard_layout(feed: Feed) -> Layout:

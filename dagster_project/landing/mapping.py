@@ -164,7 +164,7 @@ def _map_feed(
     listed = ", ".join(f"({sql})::varchar as {identifier(column)}" for column, sql in selected.items())
     if rule.group_by:
         keys = ", ".join(selected[column] for column in rule.group_by)
-        query = f"select {listed}, min(_row_no) as _row_no from {rows} group by {keys} order by _row_no, all"
+        query = f"select {listed}, min(_row_no) as _row_no from {rows} group by {keys} order by _row_no"
     else:
         beside = "".join(f", {identifier(extra)}" for extra in extras if extra not in selected)
         order = "_row_no, i" if rule.each else "_row_no"

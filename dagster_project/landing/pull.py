@@ -47,6 +47,7 @@ def land_pull(
     except SourceError as error:
         for landing in feeds.values():
             landing.empty_nights.append(night)
+            landing.complete = False
             landing.notes.append(tr(f"来源不可用：{error}", f"source unavailable: {error}"))
         return feeds
     for name in sorted(tables, key=lambda name: (name == _COMMIT_FEED, name)):

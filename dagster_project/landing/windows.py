@@ -147,6 +147,7 @@ class _Pull:
 
     def _note(self, error: SourceError) -> None:
         for landing in self.landings.values():
+            landing.complete = False
             landing.notes.append(tr(f"来源不可用：{error}", f"source unavailable: {error}"))
 
     def _land(self, night: date, piece: Slice, feeds: Sequence[Feed], records: pa.Table) -> None:

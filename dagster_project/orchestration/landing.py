@@ -68,7 +68,11 @@ def _check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
             description="read = loaded + repeated + rejected, file by file",
         ),
         dg.AssetCheckSpec("files_readable", asset=key, description="no file went to quarantine"),
-        dg.AssetCheckSpec("arrived", asset=key, description="the newest night of the run brought a file"),
+        dg.AssetCheckSpec(
+            "arrived",
+            asset=key,
+            description="the newest night of the run brought a file, and every part of the source could be read",
+        ),
     ]
 
 
@@ -209,7 +213,7 @@ def _result(chain: Chain, key: dg.AssetKey, landing: FeedLanding) -> dg.Material
                 metadata={"quarantined": "\n".join(quarantined)},
             ),
             dg.AssetCheckResult(
-                asset_key=key, check_name="arrived", passed=not newest_missing, severity=warn,
+                asset_key=key, check_name="arrived", passed=not newest_missing and landing.complete, severity=warn,
                 metadata={"missing_nights": ", ".join(missing[-7:]), "notes": notes},
             ),
         ],

@@ -59,7 +59,8 @@ def parse_preset(text: str, name: str) -> Preset:
     """
     at = f"{name}.yml"
     try:
-        raw = yaml.safe_load(text)
+        # every value stays the text it is: `off`, `no` and 007 are names here, not booleans and numbers
+        raw = yaml.load(text, Loader=yaml.BaseLoader)
         preset = Preset.model_validate(raw)
     except yaml.YAMLError as error:
         raise PresetError(f"{at}: {error}") from None
