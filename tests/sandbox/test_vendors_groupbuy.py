@@ -218,6 +218,25 @@ def test_youzan_shows_a_total_beyond_the_last_page_it_gives(youzan):
     assert youzan.raw(CUSTOMERS, page_no=1, page_size=51)["success"] is False
 
 
+def test_youzan_has_more_than_its_pages_can_show(youzan_sandbox, youzan):
+    noon = datetime(2026, 11, 20, 12)
+    day = {"start_created": "2026-11-20 00:00:00", "end_created": "2026-11-20 23:59:59"}
+
+    def trade(number: int) -> dict[str, Any]:
+        at = (noon + timedelta(seconds=number - 5000)).isoformat(sep=" ")
+        return {
+            "full_order_info": {"order_info": {"tid": f"E{number:023d}", "created": at, "update_time": at}}
+        }
+
+    youzan_sandbox.world["trades"] = [trade(number) for number in range(10_050)]
+    last_page, total = youzan.tids(100, 100, **day)
+    assert (len(last_page), total) == (100, 10_050)
+    assert "E" + "0" * 23 not in last_page  # fifty orders are beyond the last page
+    assert youzan.raw(TRADES, page_no=101, page_size=100, **day)["success"] is False
+    morning = {**day, "end_created": "2026-11-20 11:59:59"}
+    assert youzan.tids(50, 100, **morning)[1] == 5000  # half the window is under the cap
+
+
 @pytest.mark.parametrize(
     "window",
     [

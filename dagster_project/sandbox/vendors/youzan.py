@@ -197,7 +197,8 @@ class Youzan(Vendor):
         args = ask.json or {}
         page, size = self._page_of(ask)
         windows = {name: both for name, pair in WINDOWS.items() if (both := _window(args, *pair))}
-        found = [row for row in self.world["trades"] if self._shows(row, args, windows)]
+        shows = self._shown(args, windows)
+        found = [row for row in self.world["trades"] if shows(_order(row))]
         order = "update_time" if "update_time" in windows else "created"
         found.sort(key=lambda row: (str(_order(row)[order]), str(_order(row)["tid"])), reverse=True)
         newest = min([stamp(self.clock() - INDEX_LAG), *(window[1] for window in windows.values())])
@@ -222,19 +223,22 @@ class Youzan(Vendor):
         )
         return {"total_results": total, "full_order_info_list": rows}
 
-    def _shows(self, row: Row, args: Row, windows: dict[str, tuple[str, str]]) -> bool:
-        order = _order(row)
-        if not all(start <= str(order[name] or "") <= end for name, (start, end) in windows.items()):
-            return False
-        if not self.exists(read_stamp(order["created"])):
-            return False
+    def _shown(self, args: Row, windows: dict[str, tuple[str, str]]) -> Callable[[Row], bool]:
+        """Whether an order answers the question, has happened, and has reached the index."""
         now = self.clock()
-        if stamp(now - INDEX_LAG) < str(order["update_time"]) <= stamp(now):
-            return False  # not in the index yet
-        return all(
-            args.get(name) in (None, "", order.get(name))
-            for name in ("status", "tid", "node_kdt_id", "express_type")
-        )
+        known, indexed = stamp(now), stamp(now - INDEX_LAG)
+        names = ("status", "tid", "node_kdt_id", "express_type")
+        wanted = {name: args[name] for name in names if args.get(name) not in (None, "")}
+        frozen = self.now is not None
+
+        def shows(order: Row) -> bool:
+            if not all(start <= (order[name] or "") <= end for name, (start, end) in windows.items()):
+                return False
+            if (frozen and order["created"] > known) or indexed < order["update_time"] <= known:
+                return False
+            return all(order.get(name) == value for name, value in wanted.items())
+
+        return shows
 
     # refunds
 
