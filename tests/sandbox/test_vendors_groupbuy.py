@@ -610,6 +610,10 @@ def test_ktt_after_sales_have_a_next_page_and_times_in_text(ktt):
             found, page, more = found + answer["list"], page + 1, answer["has_next"]
     assert len({row["after_sales_biz_sn"] for row in found}) == len(found) == truth("ktt")["after_sales"]
     assert all(datetime.strptime(row["updated_at"], "%Y-%m-%d %H:%M:%S") for row in found)
+    first_day = {"start_updated_at": FIRST_MS, "end_updated_at": FIRST_MS + DAY_MS - 1}
+    count = len(ktt("pdd.ktt.after.sales.increment.list", **first_day, page_size=100)["list"])
+    full = ktt("pdd.ktt.after.sales.increment.list", **first_day, page_size=count)
+    assert (len(full["list"]), full["has_next"]) == (count, False)  # a full last page has none after it
     done = [row["apply_extension"] for row in found if row["after_sales_status"] == 2]
     refunded = sum(row["refund_amount"] + row["refund_shipping_amount"] for row in done)
     assert refunded == truth("ktt")["refunded_fen"]
