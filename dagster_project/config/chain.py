@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+)
 
 from dagster_project.config.document import Document, read_document
 from dagster_project.config.errors import ConfigError
@@ -20,7 +28,7 @@ from dagster_project.config.rules import Rules, load_rules
 from dagster_project.contracts import Feed
 from dagster_project.contracts import feed as contract_feed
 from dagster_project.lang import tr
-from dagster_project.presets import Preset, PresetError, load_preset
+from dagster_project.presets import Preset, PresetError, load_chain_preset, load_preset
 
 RESERVED_CONNECTION = "linli"  # our own feedback feeds in the lake
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -57,13 +65,21 @@ class ChainSection(_Strict):
         return value
 
 
+def _definition(preset: str, folder: object) -> Preset:
+    return load_chain_preset(folder, preset) if isinstance(folder, Path) else load_preset(preset)
+
+
 class Connection(BaseModel):
-    """One source system. Keys beside `name` and `preset` are the preset's settings, as texts."""
+    """One source system. Keys beside `name` and `preset` are the preset's settings, as texts.
+
+    Validated with the chain's folder of own presets as context; without one only the presets that everybody has count.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str
     preset: str
+    _definition: Preset = PrivateAttr()
 
     def __repr__(self) -> str:  # settings may be secret
         return f"Connection(name={self.name!r}, preset={self.preset!r})"
@@ -82,16 +98,19 @@ class Connection(BaseModel):
 
     @field_validator("preset")
     @classmethod
-    def _known_preset(cls, value: str) -> str:
+    def _known_preset(cls, value: str, info: ValidationInfo) -> str:
         try:
-            load_preset(value)
+            _definition(value, info.context)
         except PresetError as error:
             raise ValueError(str(error)) from None
         return value
 
+    def model_post_init(self, context: object, /) -> None:
+        self._definition = _definition(self.preset, context)
+
     @property
     def definition(self) -> Preset:
-        return load_preset(self.preset)
+        return self._definition
 
     @property
     def kind(self) -> str:
@@ -175,6 +194,11 @@ class ChainPaths:
     root: Path
 
     @property
+    def presets(self) -> Path:
+        """The chain's own presets, if it has any."""
+        return self.root / "presets"
+
+    @property
     def landing(self) -> Path:
         return self.root / "landing"
 
@@ -253,7 +277,7 @@ def load_chain(root: Path, *, resolve_secrets: bool = True) -> Chain:
         raise document.error(
             (), tr("应当是键值结构，见 linli init 生成的样例", "must be a mapping; see linli init")
         )
-    parsed = document.parse(_ChainFile)
+    parsed = document.parse(_ChainFile, context=ChainPaths(root).presets)
     _check_connections(document, parsed)
     return Chain(
         root=root,

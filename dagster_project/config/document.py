@@ -40,10 +40,13 @@ class Document:
     def error(self, key: KeyPath, problem: str) -> ConfigError:
         return ConfigError(self.path, self.line(key), ".".join(str(part) for part in key), problem)
 
-    def parse(self, model: type[Model], data: Any = None, at: KeyPath = ()) -> Model:
-        """Validates (a part of) the document; a ConfigError names the first wrong key."""
+    def parse(self, model: type[Model], data: Any = None, at: KeyPath = (), context: Any = None) -> Model:
+        """Validates (a part of) the document; a ConfigError names the first wrong key.
+
+        `context` is handed to the model's validators.
+        """
         try:
-            return model.model_validate(self.data if data is None else data)
+            return model.model_validate(self.data if data is None else data, context=context)
         except ValidationError as error:
             first = error.errors()[0]
             key = at + tuple(first["loc"])

@@ -1,11 +1,12 @@
 """Presets: how each vendor's tables become the canonical feeds, as data. Knows `contracts` only.
 
-Adding one is adding a file in `data` (or a package with an entry point); nothing else has to change.
+Adding one is adding a file in `data` (or a package with an entry point, or a file in the chain's folder); nothing else has to change.
 """
 
 from dagster_project.presets.model import ColumnRule, FeedRule, Preset, Setting, Table, Words
 from dagster_project.presets.registry import (
     PresetError,
+    load_chain_preset,
     load_client,
     load_preset,
     parse_preset,
@@ -20,6 +21,7 @@ __all__ = [
     "Setting",
     "Table",
     "Words",
+    "load_chain_preset",
     "load_client",
     "load_preset",
     "parse_preset",

@@ -120,6 +120,14 @@ class Preset(_Strict):
     def _check_table(self, name: str, table: Table) -> None:
         if self.transport == "files" and not table.columns:
             raise ValueError(f"table {name}: a file table needs `columns`")
+        if blank := [column for column, spellings in table.columns.items() if not any(spellings)]:
+            listed = ", ".join(blank)
+            raise ValueError(
+                tr(
+                    f"表 {name}：列 {listed} 还没有写表头。打开文件，把对应的表头文字填进 columns 的方括号里",
+                    f"table {name}: columns {listed} name no header yet; write the file's label into their brackets",
+                )
+            )
         if unknown := [column for column in table.required if column not in table.columns]:
             raise ValueError(f"table {name}: required {unknown} are not in columns")
         known = {feed.name for feed in feeds_of(self.kind)}
