@@ -1,0 +1,252 @@
+"""Reads workbooks: XLSX and its relatives, XLS, and both when locked with a configured password."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msoffcrypto
+import pyarrow as pa
+from msoffcrypto.exceptions import DecryptionError, InvalidKeyError
+from python_calamine import CalamineSheet, CalamineWorkbook, SheetVisibleEnum
+
+from dagster_project.landing.readers.archives import check_workbook_zip
+from dagster_project.landing.readers.cells import cell_text, has_lost_digits
+from dagster_project.landing.readers.header import PREVIEW_ROWS, Header, find_header
+from dagster_project.landing.readers.model import Layout, TextTable, UnreadableFileError, normal_label
+from dagster_project.landing.readers.rows import name_columns, set_aside
+from dagster_project.landing.readers.sheet_errors import error_cells
+from dagster_project.lang import tr
+
+OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# the last row each format can hold; a sheet that reaches it was most likely cut there
+_FULL_ROWS = {"xls": 65_536, "xlsx": 1_048_576}
+_MAX_CELLS = 50_000_000
+_LISTED = 20
+
+
+def read_workbook(data: bytes, layout: Layout | None, password: str | None, sheet: str | None) -> TextTable:
+    """Reads one sheet: the named one, else the first whose header fits the layout, else the first with content.
+
+    Raises:
+        UnreadableFileError: damaged, locked without the right password, cut at the format's last row, without the
+            named sheet, empty, or with numbers that lost digits.
+    """
+    if data[:8] == OLE_MAGIC:
+        data = _unlocked(data, password)
+    kind = "xls" if data[:8] == OLE_MAGIC else "xlsx"
+    if kind == "xlsx":
+        check_workbook_zip(data)
+    chosen, others = _choose(_open(data), layout, sheet)
+    title = chosen.name
+    height, width = chosen.total_height, chosen.total_width
+    if height >= _FULL_ROWS[kind]:
+        most = _FULL_ROWS[kind]
+        raise UnreadableFileError(
+            tr(
+                f"表格在第 {most:,} 行被截断（{kind} 的上限），请分批导出",
+                f"cut at {most:,} rows, the most an {kind} sheet holds: export in parts",
+            )
+        )
+    if height * width > _MAX_CELLS:
+        raise UnreadableFileError(tr("工作表过大，请分批导出", "the sheet is too large; export in parts"))
+    rows = _rows(chosen)
+    header = find_header([[_shown(c) for c in row] for row in rows[:PREVIEW_ROWS]], layout)
+    if header is None:
+        header = find_header([[_shown(c) for c in row] for row in rows], None)
+    if header is None:
+        raise UnreadableFileError(tr("工作表是空的", "the sheet is empty"))
+    raw, lost = _raw_table(rows, header)
+    ignored = [(row, rule) for row, rule in _titles(rows, header, layout)]
+    table, odd = set_aside(raw, header)
+    _refuse_lost(lost, {row for row, _ in odd}, header)
+    table, notes = name_columns(table, header, layout)
+    faults = error_cells(data, title) if kind == "xlsx" else []
+    return TextTable(
+        table,
+        kind,
+        ignored=sorted(ignored + odd),
+        drift=[*others, *notes, *_fault_notes(faults, header)],
+        title=title,
+    )
+
+
+def _unlocked(data: bytes, password: str | None) -> bytes:
+    """The workbook without its lock; `data` itself when it has none."""
+    try:
+        office = msoffcrypto.OfficeFile(io.BytesIO(data))
+        if not office.is_encrypted():
+            return data
+    except Exception:  # not told from its container: the workbook reader decides
+        return data
+    if not password:
+        raise UnreadableFileError(
+            tr(
+                "工作簿有密码：请在 chain.yml 的连接里设置 file_password",
+                "the workbook is locked: set file_password in the connection in chain.yml",
+            )
+        )
+    plain = io.BytesIO()
+    try:
+        office.load_key(password=password)
+        office.decrypt(plain)
+    except (InvalidKeyError, DecryptionError):
+        raise UnreadableFileError(
+            tr(
+                "工作簿密码不对：请检查 chain.yml 里的 file_password",
+                "wrong password for the workbook: check file_password in chain.yml",
+            )
+        ) from None
+    except Exception as error:  # whatever a damaged container makes of the decryption
+        kind = type(error).__name__
+        raise UnreadableFileError(
+            tr(f"加密的工作簿损坏（{kind}）", f"damaged locked workbook ({kind})")
+        ) from None
+    return plain.getvalue()
+
+
+def _damaged(error: BaseException) -> UnreadableFileError:
+    # the native reader reports some damage as a panic, which is no Exception
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        raise error
+    text = str(error) if isinstance(error, Exception) else type(error).__name__
+    return UnreadableFileError(
+        tr(f"Excel 文件损坏或不完整：{text}。请重新导出", f"damaged workbook: {text}; export it again")
+    )
+
+
+def _open(data: bytes) -> CalamineWorkbook:
+    try:
+        return CalamineWorkbook.from_filelike(io.BytesIO(data))
+    except BaseException as error:
+        raise _damaged(error) from None
+
+
+def _rows(sheet: CalamineSheet, count: int | None = None) -> list[list[Any]]:
+    try:
+        return sheet.to_python(skip_empty_area=False, nrows=count)
+    except BaseException as error:
+        raise _damaged(error) from None
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    sheet: CalamineSheet
+    has_content: bool
+    fits: bool
+
+
+def _choose(
+    workbook: CalamineWorkbook, layout: Layout | None, name: str | None
+) -> tuple[CalamineSheet, list[str]]:
+    """The sheet to read, and a note about others that hold data of the same layout."""
+    listed = sorted(workbook.sheets_metadata, key=lambda meta: meta.visible != SheetVisibleEnum.Visible)
+    titles = [meta.name for meta in listed]
+    if name is not None:
+        titles = [title for title in titles if normal_label(title) == normal_label(name)]
+        if not titles:
+            shown = ", ".join(workbook.sheet_names)
+            raise UnreadableFileError(
+                tr(
+                    f"没有名为 {name} 的工作表（有：{shown}）",
+                    f"no sheet is called {name} (there are: {shown})",
+                )
+            )
+    candidates: list[_Candidate] = []
+    failure: UnreadableFileError | None = None
+    for title in titles:
+        try:
+            candidates.append(_candidate(workbook, title, layout))
+        except UnreadableFileError as error:  # a chart, or a damaged sheet; another may do
+            failure = failure or error
+    if layout is not None and failure and not any(c.fits for c in candidates):
+        raise failure
+    best = sorted(candidates, key=lambda c: (not c.fits, not c.has_content))
+    if not best:
+        raise failure or UnreadableFileError(tr("工作簿里没有工作表", "the workbook has no sheet"))
+    also = [c.sheet.name for c in best[1:] if c.fits and layout is not None]
+    notes = []
+    if also:
+        shown = ", ".join(also)
+        notes.append(
+            tr(
+                f"只读取了工作表 {best[0].sheet.name}；{shown} 也符合，未读取",
+                f"only sheet {best[0].sheet.name} was read; {shown} would fit as well",
+            )
+        )
+    return best[0].sheet, notes
+
+
+def _candidate(workbook: CalamineWorkbook, title: str, layout: Layout | None) -> _Candidate:
+    try:
+        sheet = workbook.get_sheet_by_name(title)
+    except BaseException as error:
+        raise _damaged(error) from None
+    head = [[_shown(cell) for cell in row] for row in _rows(sheet, PREVIEW_ROWS)]
+    header = find_header(head, layout)
+    return _Candidate(sheet, header is not None or bool(sheet.height), header is not None and header.fits)
+
+
+def _shown(cell: Any) -> str:
+    return cell_text(cell)
+
+
+def _is_filled(row: Sequence[Any]) -> bool:
+    return any(cell != "" for cell in row)
+
+
+def _titles(rows: list[list[Any]], header: Header, layout: Layout | None) -> list[tuple[int, str]]:
+    if layout is None:
+        return []
+    return [(index + 1, "title_row") for index in range(header.first) if _is_filled(rows[index])]
+
+
+def _raw_table(rows: list[list[Any]], header: Header) -> tuple[pa.Table, dict[int, int]]:
+    """All filled rows below the header as text, and the rows (with a column each) that hold too long a number."""
+    numbers = [i + 1 for i in range(header.end, len(rows)) if _is_filled(rows[i])]
+    width = max((len(row) for row in rows), default=0)
+    width = max(width, len(header.labels))
+    lost: dict[int, int] = {}
+    columns: dict[str, pa.Array] = {}
+    for position in range(width):
+        cells = [rows[n - 1][position] if position < len(rows[n - 1]) else "" for n in numbers]
+        for number, cell in zip(numbers, cells, strict=True):
+            if type(cell) is not str and has_lost_digits(cell):
+                lost.setdefault(number, position)
+        columns[str(position)] = pa.array([c if type(c) is str else cell_text(c) for c in cells], pa.string())
+    columns["_row_no"] = pa.array(numbers, type=pa.int64())
+    return pa.table(columns), lost
+
+
+def _refuse_lost(lost: dict[int, int], aside: set[int], header: Header) -> None:
+    """A total row may add up ids to any size; a row of data may not hold such a number."""
+    for row, position in lost.items():
+        if row in aside:
+            continue
+        column = header.labels[position] if position < len(header.labels) else ""
+        column = column or str(position + 1)
+        raise UnreadableFileError(
+            tr(
+                f"第 {row} 行 {column} 列是超过 15 位的数字，Excel 已丢失末尾数位。请把该列设为文本后重新导出",
+                f"row {row}, column {column}: a number of more than 15 digits has lost its tail; export it as text",
+            )
+        )
+
+
+def _fault_notes(faults: list[tuple[int, int, str]], header: Header) -> list[str]:
+    notes = []
+    for row, position, code in faults[:_LISTED]:
+        column = header.labels[position] if position < len(header.labels) else ""
+        column = column or str(position + 1)
+        notes.append(
+            tr(
+                f"第 {row} 行 {column} 列是错误值 {code}，按空值读取",
+                f"row {row}, column {column}: error value {code}, read as empty",
+            )
+        )
+    if len(faults) > _LISTED:
+        more = len(faults) - _LISTED
+        notes.append(tr(f"另有 {more} 个错误值", f"and {more} more error values"))
+    return notes
