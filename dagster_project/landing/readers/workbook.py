@@ -41,7 +41,8 @@ def read_workbook(data: bytes, layout: Layout | None, password: str | None, shee
         check_workbook_zip(data)
     chosen, others = _choose(_open(data), layout, sheet)
     title = chosen.name
-    height, width = chosen.total_height, chosen.total_width
+    # the library counts to the last row from 0: a sheet of 65,536 rows says 65,535
+    height, width = (chosen.end or (-1, -1))[0] + 1, chosen.total_width
     if height >= _FULL_ROWS[kind]:
         most = _FULL_ROWS[kind]
         raise UnreadableFileError(
