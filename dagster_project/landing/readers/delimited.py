@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,12 +13,13 @@ import pyarrow.csv as pacsv
 
 from dagster_project.landing.readers.header import PREVIEW_ROWS, Header, find_header
 from dagster_project.landing.readers.model import Layout, TextTable, UnreadableFileError
-from dagster_project.landing.readers.rows import header_cells, name_columns, rule_of, set_aside
+from dagster_project.landing.readers.rows import header_cells, int64_array, name_columns, rule_of, set_aside
 from dagster_project.landing.readers.text import Utf8
 from dagster_project.lang import tr
 
 _PREVIEW_BYTES = 256 << 10
 _BLOCK = 16 << 20
+_PIECE = 1 << 20
 _DELIMITERS = (",", "\t", ";")
 
 
@@ -122,7 +122,7 @@ def _parse(data: pa.Buffer, delimiter: str, header: Header) -> _Parsed:
     if not data.size:
         schema = pa.schema([(str(i), pa.string()) for i in range(width)] + [("_row_no", pa.int64())])
         return _Parsed(schema.empty_table(), [], [])
-    has_quotes = re.search(b'"', memoryview(data)) is not None
+    has_quotes = any(b'"' in piece for piece in _pieces(data))
     odd: list[pacsv.InvalidRow] = []
     table = _arrow_table(data, delimiter, width, has_quotes, None)
     if table is None:
@@ -133,7 +133,7 @@ def _parse(data: pa.Buffer, delimiter: str, header: Header) -> _Parsed:
     skipped = numpy.array([row.number for row in odd], dtype=numpy.int64)
     count = table.num_rows + len(odd)
     numbers = numpy.delete(numpy.arange(offset + 1, offset + 1 + count), skipped - 1)
-    table = table.append_column("_row_no", pa.array(numbers, pa.int64()))
+    table = table.append_column("_row_no", int64_array(numbers))
     parsed = _Parsed(table, [], [])
     headers = header_cells(header, width)
     for row in odd:
@@ -143,10 +143,14 @@ def _parse(data: pa.Buffer, delimiter: str, header: Header) -> _Parsed:
             parsed.broken.append((offset + row.number, fault))
         else:
             parsed.ignored.append((offset + row.number, rule))
-    lines = numpy.count_nonzero(numpy.frombuffer(data, numpy.uint8) == 10) + 1
-    if has_quotes and lines > count:
+    if has_quotes and sum(piece.count(b"\n") for piece in _pieces(data)) >= count:
         _set_torn_aside(parsed, data, delimiter, offset, count)
     return parsed
+
+
+def _pieces(data: pa.Buffer) -> Iterator[bytes]:
+    # a search over all at once would copy all at once
+    return (bytes(data[start : start + _PIECE]) for start in range(0, data.size, _PIECE))
 
 
 def _arrow_table(

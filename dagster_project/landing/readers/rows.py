@@ -24,6 +24,11 @@ _SUSPECT = (
 _LEADS = b"\t\n\x0b\x0c\r \xc2\xe2\xe3\xe5\xe6\xef"
 
 
+def int64_array(values: numpy.ndarray) -> pa.Array:
+    """An int64 column over the same memory; `pa.array` would import pandas first, which takes a second."""
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
+
+
 def rule_of(cells: Sequence[str], header_rows: Sequence[Sequence[str]]) -> str | None:
     """The rule by which a row carries no data, None for data."""
     filled = [text for text in map(normal_label, cells) if text]
@@ -62,7 +67,7 @@ def set_aside(table: pa.Table, header: Header) -> tuple[pa.Table, list[tuple[int
     for batch in table.to_batches():
         suspects = _suspects(batch, width, headers)
         if len(suspects):
-            rows = batch.take(pa.array(suspects))
+            rows = batch.take(int64_array(suspects))
             columns = [rows.column(i).to_pylist() for i in range(width + 1)]
             for index, (*cells, number) in zip(suspects, zip(*columns, strict=True), strict=True):
                 rule = rule_of(cells, headers)
@@ -91,7 +96,7 @@ def _suspects(batch: pa.RecordBatch, width: int, headers: list[list[str]]) -> nu
             content = numpy.frombuffer(column.buffers()[2], numpy.uint8)
             candidates = blank_so_far[~is_empty][leads[content[begins[~is_empty]]]]
             if len(candidates):
-                found.append(candidates[_may_match(column.take(pa.array(candidates)), labels)])
+                found.append(candidates[_may_match(column.take(int64_array(candidates)), labels)])
         blank_so_far = blank_so_far[is_empty]
         if not len(blank_so_far):
             break
