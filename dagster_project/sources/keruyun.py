@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from dagster_project.lang import tr
-from dagster_project.sources.errors import MalformedResponse, TokenRejected, VendorConfigError
+from dagster_project.sources.errors import MalformedResponse, RateLimited, TokenRejected, VendorConfigError
 from dagster_project.sources.pos_api import MOST_RECORDS, PosApiClient, choice, refusal, wall_time
 from dagster_project.sources.vendor import (
     Page,
@@ -207,7 +207,7 @@ def decode_envelope(api: str, content: bytes, throttle_codes: frozenset[str] = f
 
     Raises:
         MalformedResponse: not JSON, or another envelope.
-        TokenRejected: codes 100–108. VendorError: refused at either level, whatever else the body holds.
+        TokenRejected: codes 100–108, unless the words speak of too many calls. VendorError: refused at either level, whatever else the body holds.
     """
     result = _result(api, content, throttle_codes)
     if result.get("success") is not True:
@@ -237,12 +237,12 @@ def _result(api: str, content: bytes, throttle_codes: frozenset[str]) -> Record:
     code, result = answer.get("code"), answer.get("result")
     if not isinstance(code, str) or not code:
         raise MalformedResponse(api, tr("code 缺失", "code is missing"))
-    if code in throttle_codes:
-        raise refusal(api, code, None, throttle_codes)
-    if code in AUTH_CODES:
-        raise TokenRejected(api, code)
     if code != "0":
-        raise refusal(api, code, [answer.get("message"), answer.get("apiMessage")], throttle_codes)
+        error = refusal(api, code, [answer.get("message"), answer.get("apiMessage")], throttle_codes)
+        # no code for too many calls is documented, so it may be among the auth codes
+        if code in AUTH_CODES and not isinstance(error, RateLimited):
+            raise TokenRejected(api, code)
+        raise error
     if not isinstance(result, dict):
         raise MalformedResponse(api, tr("result 不是对象", "result is no object"))
     return result

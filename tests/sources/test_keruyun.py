@@ -362,7 +362,12 @@ class TestEnvelope:
             decode_envelope("api", code(number))
 
     def test_throttling_by_words_at_either_level_or_by_a_configured_code(self) -> None:
-        for content in (code(500, "请求频率超过限制"), failed("X", "调用次数已达上限"), code(29)):
+        for content in (
+            code(500, "请求频率超过限制"),
+            failed("X", "调用次数已达上限"),
+            code(29),
+            code(108, "访问频繁"),
+        ):
             with pytest.raises(RateLimited):
                 decode_envelope("api", content, frozenset({"29"}))
 
