@@ -15,6 +15,7 @@ import pytest
 
 from dagster_project.sandbox import SandboxError
 from dagster_project.sandbox.vendors import VendorFault, make_world, running_vendor, vendor_names
+from dagster_project.sandbox.vendors.base import SlidingLimits
 
 END = date(2026, 11, 20)
 POS = ("keruyun", "pospal", "twodfire")
@@ -323,6 +324,18 @@ def test_limits_hold_in_any_sliding_window(vendor, worlds):
         assert set(codes) == {sandbox.vendor.throttle[0]}
 
 
+def test_a_window_slides_and_does_not_start_afresh():
+    limits = SlidingLimits([(2, 1.0)])
+    assert [limits.allow(at) for at in (0.0, 0.5, 0.9, 1.0, 1.4, 1.5)] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
 @pytest.mark.parametrize("vendor", POS)
 def test_calls_are_kept_without_secrets(vendor, worlds):
     with running_vendor(vendor, worlds[vendor]) as sandbox:
@@ -477,7 +490,10 @@ def test_pospal_shows_the_day_as_it_stood(pospal_box, worlds):
     pospal_box.set_now(datetime.fromisoformat(voided["datetime"]) + timedelta(minutes=1))
     shown = {ticket["uid"]: ticket for page in client.pages() for ticket in page}
     assert shown[voided["uid"]]["invalid"] == 0
-    assert not set(shown) & {ticket["uid"] for ticket in late}
+    pospal_box.set_now(datetime.fromisoformat(late[0]["datetime"]) + timedelta(days=1))
+    assert late[0]["uid"] not in {ticket["uid"] for page in client.pages() for ticket in page}
+    pospal_box.set_now(datetime.fromisoformat(late[0]["_uploaded"]))
+    assert late[0]["uid"] in {ticket["uid"] for page in client.pages() for ticket in page}
     pospal_box.set_now(datetime(2026, 11, 30))
     shown = {ticket["uid"]: ticket for page in client.pages() for ticket in page}
     assert (shown[voided["uid"]]["invalid"], len(shown)) == (1, 120)

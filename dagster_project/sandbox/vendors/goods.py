@@ -114,7 +114,7 @@ def stamp(moment: datetime) -> str:
 
 def read_stamp(text: str) -> datetime:
     """The other way round, in Shanghai. `ValueError` when the text is no such time."""
-    if len(text) != 19 or text[10] != " ":  # fromisoformat takes more, but is ten times faster than strptime
+    if len(text) != 19 or text[10] != " ":  # fromisoformat takes more, but is five times as fast as strptime
         raise ValueError(text)
     return datetime.fromisoformat(text).replace(tzinfo=BEIJING)
 
