@@ -2,8 +2,9 @@
 
 Shapes rest on the vendor's documents and SDK, except these, which nobody could check: the names of the after-sales
 list's window parameters, the values of its `query_type` (setting after_sales_query_type; not sent when empty), under
-which key a list of rows comes (so the only list of objects in the answer is taken), the platform's call rate, and
-whether receivers come plain, masked, encrypted or empty (they are handed on as they are).
+which key a list of rows comes (so the only list of objects in the answer is taken), whether the order list says
+has_next, the platform's call rate, and whether receivers come plain, masked, encrypted or empty (they are handed on as
+they are).
 
 The access token is granted by the leader on the platform's page; this client cannot renew it.
 """
@@ -141,7 +142,11 @@ class KttClient:
         def read(number: int) -> OpenPage:
             paging = {"page_number": str(number), "page_size": str(PAGE)}
             answer = self._call(api, {**window, **paging})
-            return OpenPage(_only_list(api, answer), _flag(api, answer, "has_next"))
+            rows = _only_list(api, answer)
+            # documented for after-sales; the order list may leave it out, and then a full page may not be the last
+            if api == AFTER_SALES or "has_next" in answer:
+                return OpenPage(rows, _flag(api, answer, "has_next"))
+            return OpenPage(rows, len(rows) >= PAGE)
 
         return agreeing_pages(api, read, key=partial(_id, api, key), most=MOST_ROWS, notes=self.notes)
 

@@ -227,6 +227,20 @@ class TestFetch:
 
         assert [row["order_sn"] for row in read(Stub(answer).client())] == ["O1", "O2", "O3"]
 
+    def test_an_order_list_without_has_next_goes_on_after_a_full_page(self) -> None:
+        rows = [{"order_sn": f"O{n}"} for n in range(230)]
+
+        def answer(form: Form) -> Any:
+            start = (int(form["page_number"]) - 1) * 100
+            return {"ktt_order_list_response": {"order_list": rows[start : start + 100]}}
+
+        assert len(read(Stub(answer).client())) == 230
+
+    def test_after_sales_without_has_next_are_an_error(self) -> None:
+        body = {"x_response": {"list": []}}
+        with pytest.raises(MalformedResponse):
+            read(Stub(lambda form: body).client(), SALES)
+
     def test_after_sales_ask_by_their_own_list(self) -> None:
         answer = {
             "ktt_after_sales_incermet_list_response": {
@@ -245,7 +259,7 @@ class TestFetch:
     @pytest.mark.parametrize(
         "body",
         [
-            {"order_list": []},  # no has_next
+            {"order_list": [], "has_next": None},
             {"has_next": False},  # no list
             {"order_list": [], "other": [], "has_next": False},
             {"order_list": ["O1"], "has_next": False},
