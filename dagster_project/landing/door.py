@@ -6,6 +6,7 @@ Phones become a keyed token, a mask and a kind; names are dropped; numbers hidde
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -14,6 +15,8 @@ import pyarrow.compute as pc
 from dagster_project.contracts import Feed
 from dagster_project.landing.sql import identifier, literal
 from dagster_project.privacy import ChainKey, classify_phone, mask_text
+from dagster_project.privacy.keys import TokenMaker
+from dagster_project.privacy.phones import plain_mobile_pattern
 
 # columns that no feed knows but whose header says that they name or locate a person: dropped, not kept as extras
 _PERSONAL_HEADER = re.compile(
@@ -70,38 +73,59 @@ def pass_door(table: pa.Table, feed: Feed, key: ChainKey) -> DoorResult:
     return DoorResult(pa.table(columns), numbers)
 
 
-def _per_value(values: pa.ChunkedArray, convert) -> pa.ChunkedArray:
+def _per_value(values: pa.ChunkedArray, convert: Callable[[str | None], str | None]) -> pa.ChunkedArray:
     """Applies a function once per distinct value."""
-    encoded = (
-        values.combine_chunks().dictionary_encode()
-        if values.num_chunks != 1
-        else values.chunk(0).dictionary_encode()
+    encoded = _encoded(values)
+    return _decoded(
+        encoded, pa.array([convert(text) for text in encoded.dictionary.to_pylist()], pa.string())
     )
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    converted = pa.array([convert(text) for text in encoded.dictionary.to_pylist()], type=pa.string())
+
+
+def _encoded(values: pa.ChunkedArray) -> pa.DictionaryArray:
+    return values.combine_chunks().dictionary_encode()
+
+
+def _decoded(encoded: pa.DictionaryArray, converted: pa.Array) -> pa.ChunkedArray:
     return pa.chunked_array([converted.take(encoded.indices)])
 
 
 def _phone_columns(
-    name: str, values: pa.ChunkedArray, tokens, numbers: dict[str, str]
+    name: str, values: pa.ChunkedArray, tokens: TokenMaker, numbers: dict[str, str]
 ) -> dict[str, pa.ChunkedArray]:
-    classified = {text: classify_phone(text) for text in pc.unique(values).to_pylist()}
-    token_of: dict[str | None, str | None] = {}
-    for text, phone in classified.items():
-        token_of[text] = None
-        if phone is not None and phone.e164 is not None:
-            token = tokens(phone.e164)
-            token_of[text] = token
-            numbers[token] = phone.e164
+    """Token, mask and kind. Plain mobile numbers, nearly all of a file, are handled as one set."""
+    encoded = _encoded(values)
+    cells = encoded.dictionary
+    plain = pc.fill_null(pc.match_substring_regex(cells, plain_mobile_pattern()), False)
+    mobiles = cells.filter(plain)
+    e164 = pc.binary_join_element_wise("+86", mobiles, "").to_pylist()
+    made = tokens.many(e164)
+    numbers.update(zip(made, e164, strict=True))
+    masks = pc.binary_join_element_wise(
+        pc.utf8_slice_codeunits(mobiles, 0, 3), pc.utf8_slice_codeunits(mobiles, 7, 11), "****"
+    )
+    others = [classify_phone(text) for text in cells.filter(pc.invert(plain)).to_pylist()]
+    other_tokens: list[str | None] = []
+    for phone in others:
+        known = phone is not None and phone.e164 is not None
+        other_tokens.append(tokens(phone.e164) if known else None)  # type: ignore[union-attr,arg-type]
+        if known:
+            numbers[other_tokens[-1]] = phone.e164  # type: ignore[index,union-attr,assignment]
+
+    def column(of_plain: pa.Array, of_others: list[str | None]) -> pa.ChunkedArray:
+        converted = pc.replace_with_mask(pa.nulls(len(cells), pa.string()), plain, of_plain)
+        rest = pa.array(of_others, pa.string())
+        return _decoded(encoded, pc.replace_with_mask(converted, pc.invert(plain), rest))
+
     return {
-        f"{name}_token": _per_value(values, token_of.get),
-        f"{name}_masked": _per_value(values, lambda text: getattr(classified[text], "masked", None)),
-        f"{name}_kind": _per_value(values, lambda text: getattr(classified[text], "kind", None)),
+        f"{name}_token": column(pa.array(made, pa.string()), other_tokens),
+        f"{name}_masked": column(masks, [phone.masked if phone else None for phone in others]),
+        f"{name}_kind": column(
+            pa.repeat("plain", len(mobiles)), [phone.kind if phone else None for phone in others]
+        ),
     }
 
 
-def _hide_in_ids(values: pa.ChunkedArray, tokens, numbers: dict[str, str]) -> pa.ChunkedArray:
+def _hide_in_ids(values: pa.ChunkedArray, tokens: TokenMaker, numbers: dict[str, str]) -> pa.ChunkedArray:
     """A card number or staff number that is a mobile number becomes `tel-<token>`; joins stay intact."""
     if not pc.any(pc.match_substring_regex(values, _MAYBE_PHONE)).as_py():
         return values

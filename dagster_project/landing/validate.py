@@ -1,4 +1,4 @@
-"""Checks and normalises the rows of some files of one feed, as sets in an in-memory DuckDB.
+"""Checks and normalises the rows of some files of one feed, as sets: Arrow where it can, in-memory DuckDB else.
 
 Values leave in one spelling per type (plain decimal yuan, chain-local `YYYY-MM-DD HH:MM:SS`, Y/N, lower-case enums).
 A row that could not be counted is rejected; a wrong optional value is emptied; both are listed with file, row and
@@ -8,12 +8,15 @@ column, never with the value itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import reduce
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dagster_project.contracts import Column, Feed
-from dagster_project.landing.sql import TIDY, identifier
+from dagster_project.landing.sql import identifier
 
 # times of planned things may lie ahead; everything else has happened when its file arrives
 _MAY_LIE_AHEAD = {"starts_at", "ends_at"}
@@ -48,67 +51,196 @@ class Validated:
 def validate_rows(table: pa.Table, feed: Feed, limits: Limits) -> Validated:
     """Splits the rows of some files into good ones, exact repeats within a file, and rejects.
 
+    Column by column: what is already spelled as it should be, nearly everything a machine writes, is only looked at;
+    a column with anything else goes through SQL.
+
     Args:
         table: raw columns of the feed as far as any file has them, `_extra`, `_row_no`, `_file_no`, and `_night`, the
             night on which the file arrived.
     """
+    typed = {column.name: column for column in feed.columns}
+    # several rows may come from one record of a source, so a row's number does not name it
+    origin = table.select(["_file_no", "_row_no", "_night"]).append_column(
+        "_seq", pa.array(range(table.num_rows), pa.int64())
+    )
+    columns: dict[str, pa.ChunkedArray] = {}
+    findings = [_no_findings()]
     with duckdb.connect() as connection:
         connection.execute(f"set threads = 2; set TimeZone = '{limits.zone}'")
-        # several rows may come from one record of a source, so a row's number does not name it
-        sequence = pa.array(range(table.num_rows), pa.int64())
-        connection.register("arrived", table.append_column("_seq", sequence))
-        return _validate(connection, table.column_names, feed, limits)
+        for name in feed.raw_columns():
+            if name not in table.column_names:
+                columns[name] = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+                continue
+            cells, column = _tidied(table.column(name)), typed.get(name)
+            if column is None or is_canonical(cells, column, limits, origin):
+                columns[name] = cells
+            else:
+                columns[name], found = _normalise(connection, origin, cells, column, limits)
+                findings.append(found)
+        columns["_extra"] = table.column("_extra")
+        rows = pa.table({**columns, "_file_no": origin["_file_no"], "_row_no": origin["_row_no"]})
+        return _split(connection, rows, origin["_seq"], pa.concat_tables(findings), feed)
 
 
-def _validate(
-    connection: duckdb.DuckDBPyConnection, present: list[str], feed: Feed, limits: Limits
+def _split(
+    connection: duckdb.DuckDBPyConnection,
+    rows: pa.Table,
+    sequence: pa.ChunkedArray,
+    findings: pa.Table,
+    feed: Feed,
 ) -> Validated:
-    typed = {column.name: column for column in feed.columns}
-    names = [name for name in feed.raw_columns() if name in present]
-    cleaned = ", ".join(
-        f"nullif(trim({identifier(name)}, {TIDY}), '') as {identifier(name)}" for name in names
+    """Takes refused rows and repeats out of `rows`, which stay in order."""
+    refused = pc.unique(
+        findings.column("_seq").filter(pc.equal(findings.column("action"), "row_rejected")).combine_chunks()
     )
-    values = ", ".join(f"{_value(name, typed.get(name), limits)} as {identifier(name)}" for name in names)
-    checks = [check for name in names if (check := _check(name, typed.get(name)))]
-    findings = (
-        " union all ".join(checks) or "select 0::bigint, 0::bigint, 0::bigint, '', '', '', '' where false"
+    rejected = pc.is_in(sequence, refused) if len(refused) else None
+    repeats = _repeats(connection, rows, sequence, rejected, feed)
+    repeated = pc.is_in(sequence, repeats) if len(repeats) else None
+    counts = {
+        "rejected": _count_by_file(rows, rejected),
+        "repeated": _count_by_file(rows, repeated),
+    }
+    kept = rows
+    if masks := [mask for mask in (rejected, repeated) if mask is not None]:
+        kept = rows.filter(pc.invert(reduce(pc.or_, masks)))
+    ordered = findings.sort_by([("_seq", "ascending"), ("column_name", "ascending"), ("rule", "ascending")])
+    return Validated(kept, ordered.drop_columns(["_seq"]), counts["repeated"], counts["rejected"])
+
+
+def _repeats(
+    connection: duckdb.DuckDBPyConnection,
+    rows: pa.Table,
+    sequence: pa.ChunkedArray,
+    rejected: pa.ChunkedArray | None,
+    feed: Feed,
+) -> pa.Array:
+    """Sequence numbers of rows that say exactly what an earlier row of their file says."""
+    keys = [name for name in _key_columns(feed) if name in rows.column_names]
+    candidates = rows.append_column("_seq", sequence)
+    if rejected is not None:
+        candidates = candidates.filter(pc.invert(rejected))
+    # rows that are the same have the same key, and keys are cheap to compare
+    connection.register("candidates", candidates)
+    listed = ", ".join(["_file_no", *map(identifier, keys)])
+    same_key = connection.sql(
+        f"select unnest(list(_seq)) as _seq from candidates group by hash({listed}) having count(*) > 1"
+    ).to_arrow_table()
+    if not same_key.num_rows:
+        return pa.array([], pa.int64())
+    few = candidates.filter(pc.is_in(candidates["_seq"], same_key["_seq"].combine_chunks()))
+    connection.register("few", few)
+    everything = ", ".join(identifier(name) for name in rows.column_names if name != "_row_no")
+    return (
+        connection.sql(
+            f"select _seq from (select _seq, row_number() over (partition by {everything} order by _seq) as copy"
+            " from few) where copy > 1 order by _seq"
+        )
+        .to_arrow_table()["_seq"]
+        .combine_chunks()
     )
-    everything = ", ".join([identifier(name) for name in names] + ["_extra"])
+
+
+def _key_columns(feed: Feed) -> list[str]:
+    """Key columns under their raw names."""
+    return [name for name in feed.raw_columns() if name in feed.key]
+
+
+def _count_by_file(rows: pa.Table, mask: pa.ChunkedArray | None) -> dict[int, int]:
+    if mask is None:
+        return {}
+    counted = pc.value_counts(rows["_file_no"].filter(mask))
+    return {entry["values"]: entry["counts"] for entry in counted.to_pylist()}
+
+
+def _no_findings() -> pa.Table:
+    text = pa.string()
+    return pa.schema(
+        [("_seq", pa.int64()), ("_file_no", pa.int64()), ("row_no", pa.int64()), ("column_name", text),
+         ("value_kind", text), ("rule", text), ("action", text)]
+    ).empty_table()  # fmt: skip
+
+
+def _tidied(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Without blanks around them, full-width ones too; empty is null."""
+    trimmed = pc.utf8_trim_whitespace(cells)
+    empty = pc.equal(pc.binary_length(trimmed), 0)
+    return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed) if pc.any(empty).as_py() else trimmed
+
+
+def _normalise(
+    connection: duckdb.DuckDBPyConnection,
+    origin: pa.Table,
+    cells: pa.ChunkedArray,
+    column: Column,
+    limits: Limits,
+) -> tuple[pa.ChunkedArray, pa.Table]:
+    """One column in its one spelling, and what was found in it."""
+    connection.register("arrived", origin.append_column("c", cells))
     connection.execute(
-        f"""
-        create temp table cleaned as select _seq, _file_no, _row_no, _night, _extra, {cleaned} from arrived;
-        create temp table normalised as select _seq, _file_no, _row_no, _extra, {values} from cleaned;
-        create temp table findings(_seq, _file_no, row_no, column_name, value_kind, rule, action) as {findings};
-        create temp table refused as
-            select distinct _seq, _file_no from findings where action = 'row_rejected';
-        create temp table kept as
-            select *, row_number() over (partition by _file_no, {everything} order by _seq) as copy
-            from normalised anti join refused using (_seq)
-        """
+        f"create or replace temp table judged as select *, {_value('c', column, limits)} as v from arrived"
     )
-    absent = "".join(
-        f", null::varchar as {identifier(name)}" for name in feed.raw_columns() if name not in names
-    )
-    ordered = ", ".join(identifier(name) for name in feed.raw_columns())
-    rows = connection.sql(
-        f"select {ordered}, _extra, _file_no, _row_no from (select *{absent} from kept where copy = 1)"
-        " order by _seq"
-    ).to_arrow_table()
-    rejects = connection.sql(
-        "select * exclude (_seq) from findings order by _seq, column_name, rule"
-    ).to_arrow_table()
-    repeated = connection.execute("select _file_no, count(*) from kept where copy > 1 group by 1").fetchall()
-    rejected = connection.execute("select _file_no, count(*) from refused group by 1").fetchall()
-    return Validated(rows, rejects, dict(repeated), dict(rejected))
+    values = connection.sql("select v from judged order by _seq").to_arrow_table().column("v")
+    found = connection.sql(_check(column)).to_arrow_table()
+    connection.execute("drop table judged")
+    connection.unregister("arrived")
+    return values, found.cast(_no_findings().schema)
 
 
-def _value(name: str, column: Column | None, limits: Limits) -> str:
+def is_canonical(cells: pa.ChunkedArray, column: Column, limits: Limits, origin: pa.Table) -> bool:
+    """Whether every cell already has its one spelling and, where it must have a value, has one."""
+    if column.value and cells.null_count:
+        return False
+    if column.type in ("id", "ref", "text") or cells.null_count == len(cells):
+        return True
+    if column.type == "enum":
+        return _all_in(cells, column.choices)
+    if column.type == "flag":
+        return _all_in(cells, ("Y", "N"))
+    if column.type == "int":
+        return _all_match(cells, r"^(0|-?[1-9][0-9]{0,14})$")
+    if column.type == "money":
+        return _all_match(cells, r"^(-?[1-9][0-9]{0,8}|0)\.[0-9]{2}$") and _within(
+            cells, limits.max_amount_yuan
+        )
+    if column.type == "time":
+        return _are_plain_times(cells, column, limits, origin)
+    return column.type == "decimal" and _all_match(cells, r"^(-?[1-9][0-9]{0,11}|0)\.[0-9]{6}$")
+
+
+def _all_in(cells: pa.ChunkedArray, choices: tuple[str, ...]) -> bool:
+    return bool(pc.all(pc.is_in(cells, pa.array([*choices, None], pa.string()))).as_py())
+
+
+def _all_match(cells: pa.ChunkedArray, pattern: str) -> bool:
+    return pc.all(pc.match_substring_regex(cells, pattern)).as_py() is not False
+
+
+def _within(cells: pa.ChunkedArray, most: int) -> bool:
+    largest = pc.max(pc.abs(cells.cast(pa.float64()))).as_py()
+    return largest is None or largest < most
+
+
+def _are_plain_times(cells: pa.ChunkedArray, column: Column, limits: Limits, origin: pa.Table) -> bool:
+    """`YYYY-MM-DD HH:MM:SS` of moments that exist, inside the window of every night in the table."""
+    if not _all_match(cells, r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"):
+        return False
+    try:
+        cells.cast(pa.timestamp("s"))
+    except pa.ArrowInvalid:
+        return False
+    reach = pc.min_max(cells).as_py()
+    last = (pc.min(origin["_night"]).as_py() + timedelta(days=2)).isoformat()
+    return reach["min"] >= f"{limits.earliest_year:04}" and (
+        column.name in _MAY_LIE_AHEAD or reach["max"] < f"{last} 00:00:00"
+    )
+
+
+def _value(cell: str, column: Column, limits: Limits) -> str:
     """SQL for the normalised text of a column; null when it does not hold such a value."""
-    cell = identifier(name)
-    kind = column.type if column else "id"
+    kind = column.type
     if kind == "money":
         bare = f"regexp_replace({cell}, '[,，¥￥元 ]', '', 'g')"
-        amount = f"try_cast({bare} as decimal(18, 4))"
+        amount = f"coalesce(try_cast({cell} as decimal(18, 4)), try_cast({bare} as decimal(18, 4)))"
         return (
             f"case when abs({amount}) <= {limits.max_amount_yuan} then {amount}::decimal(18, 2)::varchar end"
         )
@@ -122,12 +254,10 @@ def _value(name: str, column: Column | None, limits: Limits) -> str:
             f" when upper({cell}) in ('N', 'NO', '0', 'FALSE', 'F', '否') then 'N' end"
         )
     if kind == "enum":
-        assert column is not None
         choices = ", ".join(f"'{choice}'" for choice in column.choices)
         other = " when " + cell + " is not null then 'other'" if "other" in column.choices else ""
         return f"case when lower({cell}) in ({choices}) then lower({cell}){other} end"
     if kind == "time":
-        assert column is not None
         return _time(cell, column, limits)
     return cell
 
@@ -135,8 +265,10 @@ def _value(name: str, column: Column | None, limits: Limits) -> str:
 def _time(cell: str, column: Column, limits: Limits) -> str:
     formats = ", ".join(f"'{text}'" for text in _TIME_FORMATS)
     zoned = f"regexp_full_match({cell}, '.*[0-9]:[0-9]{{2}}.*([zZ]|[+-][0-9]{{2}}:?([0-9]{{2}})?)')"
+    plain = f"regexp_full_match({cell}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}')"
     moment = (
         f"case when {zoned} then timezone('{limits.zone}', try_cast({cell} as timestamptz))"
+        f" when {plain} then try_cast({cell} as timestamp)"
         f" else coalesce(try_strptime({cell}, [{formats}]), try_cast({cell} as timestamp)) end"
     )
     window = f"year({moment}) >= {limits.earliest_year}"
@@ -146,31 +278,26 @@ def _time(cell: str, column: Column, limits: Limits) -> str:
     return f"case when {window} then ({moment})::varchar end"
 
 
-def _check(name: str, column: Column | None) -> str | None:
-    """SQL that lists what is wrong in one column: _seq, _file_no, row_no, column_name, value_kind, rule, action."""
-    if column is None:
-        return None
-    cell, kind = f"c.{identifier(name)}", column.type
-    wrong = f"{cell} is not null and n.{identifier(name)} is null"
+def _check(column: Column) -> str:
+    """SQL over `judged` that lists what is wrong: _seq, _file_no, row_no, column_name, value_kind, rule, action."""
+    kind, must = column.type, column.value
+    wrong = "c is not null and v is null"
     if kind == "enum" and "other" in column.choices:
         choices = ", ".join(f"'{choice}'" for choice in column.choices)
-        wrong = f"{cell} is not null and lower({cell}) not in ({choices})"
-    must = column.value
-    if not must and kind in ("id", "ref", "text"):
-        return None
-    rule = f"case when {cell} is null then 'empty' else 'not_{kind}' end"
-    condition = f"n.{identifier(name)} is null" if must else wrong
+        wrong = f"c is not null and lower(c) not in ({choices})"
+    rule = f"case when c is null then 'empty' else 'not_{kind}' end"
+    condition = "v is null" if must else wrong
     if must and kind == "enum" and "other" in column.choices:
-        condition = f"{cell} is null or ({wrong})"
+        condition = f"c is null or ({wrong})"
     action = "'row_rejected'" if must else "'value_nulled'"
     if kind == "enum" and "other" in column.choices:
-        action = f"case when {cell} is null then {action} else 'value_mapped' end"
+        action = f"case when c is null then {action} else 'value_mapped' end"
     shape = (
-        f"case when {cell} is null then 'empty'"
-        f" when regexp_full_match({cell}, '[0-9]+') then 'digits(' || length({cell}) || ')'"
-        f" else 'text(' || length({cell}) || ')' end"
+        "case when c is null then 'empty'"
+        " when regexp_full_match(c, '[0-9]+') then 'digits(' || length(c) || ')'"
+        " else 'text(' || length(c) || ')' end"
     )
     return (
-        f"select c._seq, c._file_no, c._row_no, '{name}', {shape}, {rule}, {action}"
-        f" from cleaned c join normalised n using (_seq) where {condition}"
+        f"select _seq, _file_no, _row_no as row_no, '{column.name}' as column_name, {shape} as value_kind,"
+        f" {rule} as rule, {action} as action from judged where {condition}"
     )

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,18 +45,30 @@ class ChainKey:
 
 
 class TokenMaker:
-    """Keyed hash of an E.164 number: 32 letters a … p, equal for equal numbers under one key.
+    """Keyed hash (HMAC-SHA256) of an E.164 number: 32 letters a … p, equal for equal numbers under one key.
 
     Letters for hex digits: no token can be mistaken for a phone number, by a person or by a scanner.
     """
 
     def __init__(self, key: bytes) -> None:
-        self._base = hmac.new(key, digestmod=hashlib.sha256)
+        # RFC 2104 with both key blocks hashed once: a day has hundreds of thousands of numbers
+        block = key.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     def __call__(self, e164: str) -> str:
-        mac = self._base.copy()
-        mac.update(e164.encode())
-        return mac.hexdigest()[:32].translate(_LETTERS)
+        return self._digest(e164).hex().translate(_LETTERS)
+
+    def many(self, numbers: Sequence[str]) -> list[str]:
+        """Tokens of many numbers, in order."""
+        text = b"".join([self._digest(number) for number in numbers]).hex().translate(_LETTERS)
+        return [text[start : start + 32] for start in range(0, len(text), 32)]
+
+    def _digest(self, number: str) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(number.encode())
+        outer.update(inner.digest())
+        return outer.digest()[:16]
 
 
 def chain_key(vault: Path) -> ChainKey:

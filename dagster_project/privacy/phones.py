@@ -75,6 +75,11 @@ def classify_phone(cell: str | None) -> Phone | None:
     return _parse(text if text.startswith("+") else digits)
 
 
+def plain_mobile_pattern() -> str:
+    """Regular expression (RE2) of cells that are a plain mainland mobile number and nothing else: most of them."""
+    return f"^(?:{_chinese_mobile().pattern})$"
+
+
 def _parse(text: str) -> Phone:
     if not re.fullmatch(r"\+?\d[\d\s\-()]*", text):
         return Phone("unusable")

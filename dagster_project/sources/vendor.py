@@ -118,7 +118,26 @@ def decode_json(api: str, content: bytes) -> Record:
         raise MalformedResponse(api, tr("不是 JSON", "not JSON")) from None
     if not isinstance(answer, dict):
         raise MalformedResponse(api, tr("不是 JSON 对象", "not a JSON object"))
-    return answer
+    return answer if _encodable(answer) else _whole_characters(answer)
+
+
+def _encodable(value: Record) -> bool:
+    try:
+        encode_record(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _whole_characters(value: Any) -> Any:
+    """The same with half characters (a nickname cut inside an emoji) as replacement marks: no file can hold them."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole_characters(key): _whole_characters(item) for key, item in value.items()}
+    return value
 
 
 def encode_record(record: Record) -> str:
