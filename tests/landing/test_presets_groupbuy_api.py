@@ -185,6 +185,17 @@ class TestYouzanTrades:
             ("8.00", None),
         ]
 
+    def test_a_refund_that_pays_all_its_lines_back_sits_on_each(self) -> None:
+        refund = {"refund_state": 60, "refund_fee": "26.30", "oids": [{"oid": BIG}, {"oid": "2002"}]}
+        rows = landed("youzan_api", "trades", yz_trade(refund_order=[refund]))
+        assert [row["refunded"] for row in rows["order_lines"]] == ["15.30", "8.00"]
+
+    def test_freight_above_a_line_is_not_the_lines(self) -> None:
+        refund = {"refund_state": 60, "refund_fee": "11.00", "oids": [{"oid": "2002"}]}
+        rows = landed("youzan_api", "trades", yz_trade(refund_order=[refund]))
+        assert rows["orders"][0]["refund_amount"] == "11.00"
+        assert [row.get("refunded") for row in rows["order_lines"]] == [None, "8.00"]
+
     def test_a_refund_over_several_lines_counts_on_the_order_alone(self) -> None:
         refund = {"refund_state": 60, "refund_fee": "6.00", "oids": [{"oid": BIG}, {"oid": "2002"}]}
         rows = landed("youzan_api", "trades", yz_trade(refund_order=[refund]))
@@ -492,6 +503,12 @@ class TestKttAfterSales:
             rows = landed("ktt_api", "after_sales", self.sale({"refund_amount": 990, **lines}))
             assert self.amounts(rows) == {"AS1": (None, "9.90")}
 
+    def test_freight_alone(self) -> None:
+        for total in (0, 800):
+            extension = {"refund_amount": total, "refund_shipping_amount": 800, "sub_extensions": []}
+            rows = landed("ktt_api", "after_sales", self.sale(extension))
+            assert self.amounts(rows) == {"AS1": (None, "8.00")}
+
     def test_lines_that_explain_everything_leave_nothing_over(self) -> None:
         extension = {
             "refund_amount": 250,
@@ -605,6 +622,12 @@ class TestWeimobOrders:
             rows = landed("weimob_api", "orders", wm_order(base=change), closed_statuses="8, 9")
             assert [row["status"] for row in rows["orders"]] == [status]
             assert ("paid_at" in rows["orders"][0]) == (change.get("payTime", 1) not in (None, 0))
+
+    def test_an_unpaid_order_shows_what_is_to_be_paid_and_a_paid_one_what_was(self) -> None:
+        pay = {"payAmount": "0.00", "shouldPayAmount": "20.30"}
+        for paid_at, amount in ((None, "20.30"), (CONFIRMED, "0.00")):
+            rows = landed("weimob_api", "orders", wm_order(base={"payTime": paid_at}, pay=pay))
+            assert rows["orders"][0]["order_amount"] == amount
 
     def test_an_unknown_code_closes_nothing_by_default(self) -> None:
         assert (
