@@ -132,11 +132,14 @@ def _read_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo, password: str |
                 "the archive's locking or packing method (such as AES) is not supported; unpack it first",
             )
         ) from None
-    except RuntimeError:
+    except (RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        # one wrong password in 256 passes the first look and yields rubbish
+        if not locked:
+            raise
         raise UnreadableFileError(
             tr(
-                "压缩包密码不对：请检查 chain.yml 里的 file_password",
-                "wrong password for the archive: check file_password in chain.yml",
+                f"压缩包密码不对或已损坏（{error}）：请检查 chain.yml 里的 file_password",
+                f"wrong password for the archive, or damage ({error}): check file_password in chain.yml",
             )
         ) from None
     if len(content) != info.file_size:

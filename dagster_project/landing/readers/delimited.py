@@ -18,7 +18,7 @@ from dagster_project.landing.readers.text import Utf8
 from dagster_project.lang import tr
 
 _PREVIEW_BYTES = 256 << 10
-_BLOCK = 16 << 20
+_BLOCK = 4 << 20
 _PIECE = 1 << 20
 _DELIMITERS = (",", "\t", ";")
 
@@ -122,7 +122,8 @@ def _parse(data: pa.Buffer, delimiter: str, header: Header) -> _Parsed:
     if not data.size:
         schema = pa.schema([(str(i), pa.string()) for i in range(width)] + [("_row_no", pa.int64())])
         return _Parsed(schema.empty_table(), [], [])
-    has_quotes = any(b'"' in piece for piece in _pieces(data))
+    quotes = sum(piece.count(b'"') for piece in _pieces(data))
+    has_quotes = quotes > 0
     odd: list[pacsv.InvalidRow] = []
     table = _arrow_table(data, delimiter, width, has_quotes, None)
     if table is None:
@@ -143,7 +144,8 @@ def _parse(data: pa.Buffer, delimiter: str, header: Header) -> _Parsed:
             parsed.broken.append((offset + row.number, fault))
         else:
             parsed.ignored.append((offset + row.number, rule))
-    if has_quotes and sum(piece.count(b"\n") for piece in _pieces(data)) >= count:
+    # without line breaks inside quotes there are fewer line feeds than rows; an open quote at the end makes an odd number
+    if quotes % 2 or (has_quotes and sum(piece.count(b"\n") for piece in _pieces(data)) >= count):
         _set_torn_aside(parsed, data, delimiter, offset, count)
     return parsed
 
@@ -207,10 +209,11 @@ def _set_torn_aside(parsed: _Parsed, data: pa.Buffer, delimiter: str, offset: in
             lines.append(line)
             yield line
 
-    number = offset
+    number, last = offset, lines
     try:
         for _ in csv.reader(feed(), delimiter=delimiter):
             number += 1
+            last = lines[:]
             if len(lines) > 1 and not _is_sound(lines, delimiter):
                 torn[number] = len(lines)
             lines.clear()
@@ -220,6 +223,8 @@ def _set_torn_aside(parsed: _Parsed, data: pa.Buffer, delimiter: str, offset: in
         raise UnreadableFileError(
             tr("引号不成对，无法确定行的边界，请重新导出", "unbalanced quotes: rows cannot be told apart")
         )
+    if not _is_sound(last, delimiter):
+        torn[number] = len(last)
     if not torn:
         return
     rows = parsed.table.column("_row_no").to_numpy()

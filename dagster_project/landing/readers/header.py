@@ -42,7 +42,7 @@ def find_header(grid: Grid, layout: Layout | None) -> Header | None:
     """
     if layout is not None:
         for depth in range(1, MAX_DEPTH + 1):
-            for first in range(min(SEARCHED_ROWS, len(grid) - depth + 1)):
+            for first in range(min(SEARCHED_ROWS, len(grid)) - depth + 1):
                 header = _header_at(grid, first, depth, layout)
                 if header is not None and covers(header.labels, layout):
                     return _with_subheader(grid, header, layout)
@@ -133,15 +133,15 @@ def _forward(row: list[str]) -> list[str]:
 
 def _merged_label(own: list[list[str]], filled: list[list[str]], column: int, layout: Layout) -> str:
     """The lowest label that is known, else all of them from top to bottom joined by "·"."""
-    lowest = own[-1][column]
     for level in range(len(own) - 1, -1, -1):
         label = own[level][column]
         if label and normal_label(label) in layout.labels and not _is_group(own, level, column):
             return label
-    if not lowest:
-        # merged downwards: the label is its own; a label that only reaches over from the left is not
-        return next((row[column] for row in reversed(own) if row[column]), "")
-    parts = [row[column] for row in filled if row[column]]
+    # merged downwards, a column's own label stands above blanks; one that only reaches over from the left is not its own
+    level = next((i for i in range(len(own) - 1, -1, -1) if own[i][column]), None)
+    if level is None:
+        return ""
+    parts = [row[column] for row in filled[:level] if row[column]] + [own[level][column]]
     return "·".join(dict.fromkeys(parts))
 
 
@@ -153,23 +153,23 @@ def _is_group(own: list[list[str]], level: int, column: int) -> bool:
 
 
 def _with_subheader(grid: Grid, header: Header, layout: Layout) -> Header:
-    """Takes the row below into the header when it only divides columns whose labels span several.
+    """Takes rows below into the header that only divide columns whose labels span several."""
+    while (
+        len(header.rows) < MAX_DEPTH and header.end < len(grid) and _divides(grid[header.end], header, layout)
+    ):
+        deeper = _header_at(grid, header.first, len(header.rows) + 1, layout)
+        if deeper is None or not covers(deeper.labels, layout):
+            break
+        header = deeper
+    return header
 
-    Such a row is blank under everything required, which no row of data is, and holds texts, not numbers.
-    """
-    if len(header.rows) > 1 or header.end >= len(grid):
-        return header
-    below = grid[header.end]
+
+def _divides(row: Sequence[str], header: Header, layout: Layout) -> bool:
+    """Whether a row below a header is blank under everything required, which no row of data is, and names columns
+    that have no label yet; numbers are no names."""
     required = {spelling for group in layout.required for spelling in group}
-    labels = header.labels
-    under = [below[i].strip() if i < len(below) else "" for i in range(len(labels))]
-    beyond = [cell.strip() for cell in below[len(labels) :]]
-    filled = [cell for cell in under + beyond if cell]
-    if not required or not filled or any(_NUMBER.match(cell) for cell in filled):
-        return header
-    if any(cell and normal_label(label) in required for cell, label in zip(under, labels, strict=True)):
-        return header
-    if not any(beyond) and not any(cell and not label for cell, label in zip(under, labels, strict=True)):
-        return header
-    deeper = _header_at(grid, header.first, 2, layout)
-    return deeper if deeper is not None and covers(deeper.labels, layout) else header
+    labels = header.labels + [""] * (len(row) - len(header.labels))
+    filled = [(cell.strip(), label) for cell, label in zip(row, labels, strict=False) if cell.strip()]
+    if not required or any(_NUMBER.match(cell) or normal_label(label) in required for cell, label in filled):
+        return False
+    return any(not label for _, label in filled)
