@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -45,32 +46,43 @@ def pass_door(table: pa.Table, feed: Feed, key: ChainKey) -> DoorResult:
     Args:
         table: string columns under canonical names, unknown ones beside them, and `_row_no`.
     """
-    numbers: dict[str, str] = {}
     tokens = key.token_maker()
     known = {column.name: column for column in feed.columns}
+    unknown = [name for name in table.column_names if name not in known and name != "_row_no"]
+
+    def passed(name: str) -> _Passed:
+        column, values = known.get(name), table.column(name) if name != "_extra" else None
+        if values is None:
+            return _Passed({"_extra": _extras(table, unknown)})
+        if column is None:
+            return _Passed({name: values} if name == "_row_no" else {})
+        if column.type == "phone":
+            return _phone_columns(name, values, tokens)
+        if column.type == "name":
+            return _Passed({f"{name}_is_test": _per_value(values, _is_test)})
+        if column.type == "ref":
+            return _hide_in_ids(name, values, tokens)
+        return _Passed({name: _hide_in_text(values) if column.type == "text" else values})
+
     columns: dict[str, pa.ChunkedArray] = {}
-    for name in table.column_names:
-        column, values = known.get(name), table.column(name)
-        if name == "_row_no":
-            columns[name] = values
-        elif column is None:
-            continue
-        elif column.type == "phone":
-            columns |= _phone_columns(name, values, tokens, numbers)
-        elif column.type == "name":
-            columns[f"{name}_is_test"] = _per_value(
-                values, lambda text: "Y" if text and _TEST_NAME.search(text) else "N" if text else None
-            )
-        elif column.type == "ref":
-            columns[name] = _hide_in_ids(values, tokens, numbers)
-        elif column.type == "text":
-            columns[name] = _hide_in_text(values)
-        else:
-            columns[name] = values
-    columns["_extra"] = _extras(
-        table, [name for name in table.column_names if name not in known and name != "_row_no"]
-    )
+    numbers: dict[str, str] = {}
+    with ThreadPoolExecutor(2) as pool:
+        for part in pool.map(passed, [*table.column_names, "_extra"]):
+            columns |= part.columns
+            numbers |= part.numbers
     return DoorResult(pa.table(columns), numbers)
+
+
+@dataclass
+class _Passed:
+    """What became of one column."""
+
+    columns: dict[str, pa.ChunkedArray]
+    numbers: dict[str, str] = field(default_factory=dict)
+
+
+def _is_test(text: str | None) -> str | None:
+    return ("Y" if _TEST_NAME.search(text) else "N") if text else None
 
 
 def _per_value(values: pa.ChunkedArray, convert: Callable[[str | None], str | None]) -> pa.ChunkedArray:
@@ -89,9 +101,7 @@ def _decoded(encoded: pa.DictionaryArray, converted: pa.Array) -> pa.ChunkedArra
     return pa.chunked_array([converted.take(encoded.indices)])
 
 
-def _phone_columns(
-    name: str, values: pa.ChunkedArray, tokens: TokenMaker, numbers: dict[str, str]
-) -> dict[str, pa.ChunkedArray]:
+def _phone_columns(name: str, values: pa.ChunkedArray, tokens: TokenMaker) -> _Passed:
     """Token, mask and kind. Plain mobile numbers, nearly all of a file, are handled as one set."""
     encoded = _encoded(values)
     cells = encoded.dictionary
@@ -99,7 +109,7 @@ def _phone_columns(
     mobiles = cells.filter(plain)
     e164 = pc.binary_join_element_wise("+86", mobiles, "").to_pylist()
     made = tokens.many(e164)
-    numbers.update(zip(made, e164, strict=True))
+    numbers = dict(zip(made, e164, strict=True))
     masks = pc.binary_join_element_wise(
         pc.utf8_slice_codeunits(mobiles, 0, 3), pc.utf8_slice_codeunits(mobiles, 7, 11), "****"
     )
@@ -109,26 +119,28 @@ def _phone_columns(
         known = phone is not None and phone.e164 is not None
         other_tokens.append(tokens(phone.e164) if known else None)  # type: ignore[union-attr,arg-type]
         if known:
-            numbers[other_tokens[-1]] = phone.e164  # type: ignore[index,union-attr,assignment]
+            numbers[other_tokens[-1]] = phone.e164  # type: ignore[index,union-attr]
 
     def column(of_plain: pa.Array, of_others: list[str | None]) -> pa.ChunkedArray:
         converted = pc.replace_with_mask(pa.nulls(len(cells), pa.string()), plain, of_plain)
         rest = pa.array(of_others, pa.string())
         return _decoded(encoded, pc.replace_with_mask(converted, pc.invert(plain), rest))
 
-    return {
+    columns = {
         f"{name}_token": column(pa.array(made, pa.string()), other_tokens),
         f"{name}_masked": column(masks, [phone.masked if phone else None for phone in others]),
         f"{name}_kind": column(
             pa.repeat("plain", len(mobiles)), [phone.kind if phone else None for phone in others]
         ),
     }
+    return _Passed(columns, numbers)
 
 
-def _hide_in_ids(values: pa.ChunkedArray, tokens: TokenMaker, numbers: dict[str, str]) -> pa.ChunkedArray:
+def _hide_in_ids(name: str, values: pa.ChunkedArray, tokens: TokenMaker) -> _Passed:
     """A card number or staff number that is a mobile number becomes `tel-<token>`; joins stay intact."""
     if not pc.any(pc.match_substring_regex(values, _MAYBE_PHONE)).as_py():
-        return values
+        return _Passed({name: values})
+    numbers: dict[str, str] = {}
 
     def hide(text: str | None) -> str | None:
         phone = (
@@ -140,7 +152,7 @@ def _hide_in_ids(values: pa.ChunkedArray, tokens: TokenMaker, numbers: dict[str,
         numbers[token] = phone.e164
         return f"tel-{token}"
 
-    return _per_value(values, hide)
+    return _Passed({name: _per_value(values, hide)}, numbers)
 
 
 def _hide_in_text(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -140,17 +141,24 @@ class TableLanding:
         self._rows += count
         return manifest
 
+    def _keep_numbers(self) -> None:
+        if self._numbers:
+            Vault(self._chain.paths.vault, self._key).put(self._numbers)
+
     def flush(self) -> list[Manifest]:
         """Checks and writes what is waiting; returns the final manifests in the order of arrival."""
         guards, lake = self._chain.rules.guards, self._chain.paths.lake
-        if self._numbers:
-            # the vault first: a token that the lake knows can always be resolved
-            Vault(self._chain.paths.vault, self._key).put(self._numbers)
         valid = None
-        if self._tables:
-            limits = Limits(self._chain.timezone, guards.earliest_year, guards.max_line_amount_yuan // 100)
-            together = pa.concat_tables(self._tables, promote_options="default")
-            valid = validate_rows(together, self._feed, limits)
+        with ThreadPoolExecutor(1) as beside:
+            # the vault before the lake: a token that the lake knows can always be resolved
+            kept = beside.submit(self._keep_numbers)
+            if self._tables:
+                limits = Limits(
+                    self._chain.timezone, guards.earliest_year, guards.max_line_amount_yuan // 100
+                )
+                together = pa.concat_tables(self._tables, promote_options="default")
+                valid = validate_rows(together, self._feed, limits)
+            kept.result()
         written = []
         for number, manifest in enumerate(self._manifests):
             if valid is None or number not in self._sources:
@@ -177,6 +185,11 @@ def _of_file(table: pa.Table, number: int) -> pa.Table:
     return table.slice(int(first), int(last - first)).drop_columns(["_file_no"])
 
 
+def _constant(value: str, count: int) -> pa.Array:
+    """One text for every row, held once; Parquet stores and gives back plain text."""
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), count), pa.array([value]))
+
+
 def _with_origin(rows: pa.Table, manifest: Manifest) -> pa.Table:
     """Adds where each row came from; file order stays, `_row_no` goes last."""
     count = rows.num_rows
@@ -188,7 +201,7 @@ def _with_origin(rows: pa.Table, manifest: Manifest) -> pa.Table:
         ("_batch_id", manifest.batch_id),
         ("_file", manifest.file),
     ):
-        rows = rows.append_column(name, pa.repeat(pa.scalar(value, pa.string()), count))
+        rows = rows.append_column(name, _constant(value, count))
     night = pa.scalar(date.fromisoformat(manifest.night), pa.date32())
     rows = rows.append_column("_night", pa.repeat(night, count))
     return rows.append_column("_row_no", numbers)

@@ -7,6 +7,7 @@ column, never with the value itself.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import reduce
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from dagster_project.contracts import Column, Feed
 from dagster_project.landing.sql import identifier
 
+THREADS = 2  # Arrow and DuckDB leave the interpreter free while they work
 # times of planned things may lie ahead; everything else has happened when its file arrives
 _MAY_LIE_AHEAD = {"starts_at", "ends_at"}
 _TIME_FORMATS = (
@@ -65,17 +67,19 @@ def validate_rows(table: pa.Table, feed: Feed, limits: Limits) -> Validated:
     )
     columns: dict[str, pa.ChunkedArray] = {}
     findings = [_no_findings()]
-    with duckdb.connect() as connection:
-        connection.execute(f"set threads = 2; set TimeZone = '{limits.zone}'")
-        for name in feed.raw_columns():
-            if name not in table.column_names:
-                columns[name] = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
-                continue
-            cells, column = _tidied(table.column(name)), typed.get(name)
-            if column is None or is_canonical(cells, column, limits, origin):
-                columns[name] = cells
-            else:
-                columns[name], found = _normalise(connection, origin, cells, column, limits)
+
+    def look(name: str) -> tuple[pa.ChunkedArray, bool]:
+        if name not in table.column_names:
+            return pa.chunked_array([pa.nulls(table.num_rows, pa.string())]), True
+        cells, column = _tidied(table.column(name)), typed.get(name)
+        return cells, column is None or is_canonical(cells, column, limits, origin)
+
+    with duckdb.connect() as connection, ThreadPoolExecutor(THREADS) as pool:
+        connection.execute(f"set threads = {THREADS}; set TimeZone = '{limits.zone}'")
+        for name, (cells, fine) in zip(feed.raw_columns(), pool.map(look, feed.raw_columns()), strict=True):
+            columns[name] = cells
+            if not fine:
+                columns[name], found = _normalise(connection, origin, cells, typed[name], limits)
                 findings.append(found)
         columns["_extra"] = table.column("_extra")
         rows = pa.table({**columns, "_file_no": origin["_file_no"], "_row_no": origin["_row_no"]})
@@ -122,11 +126,12 @@ def _repeats(
     # rows that are the same have the same key, and keys are cheap to compare
     connection.register("candidates", candidates)
     listed = ", ".join(["_file_no", *map(identifier, keys)])
+    different = connection.execute(f"select count(distinct hash({listed})) from candidates").fetchall()
+    if different == [(candidates.num_rows,)]:
+        return pa.array([], pa.int64())
     same_key = connection.sql(
         f"select unnest(list(_seq)) as _seq from candidates group by hash({listed}) having count(*) > 1"
     ).to_arrow_table()
-    if not same_key.num_rows:
-        return pa.array([], pa.int64())
     few = candidates.filter(pc.is_in(candidates["_seq"], same_key["_seq"].combine_chunks()))
     connection.register("few", few)
     everything = ", ".join(identifier(name) for name in rows.column_names if name != "_row_no")
