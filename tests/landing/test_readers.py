@@ -388,6 +388,15 @@ def test_an_xls_is_read_and_a_full_one_is_cut() -> None:
         read_bytes(old_workbook(["跟团号"], *most))
 
 
+def test_a_cell_far_out_refuses_the_sheet_instead_of_filling_the_memory() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet["A1"], sheet["A2"], sheet["XFD1048576"] = "跟团号", "A", "x"
+    with pytest.raises(UnreadableFileError, match="很远"):
+        read_bytes(saved(book))
+
+
 @pytest.mark.parametrize("cut", [30, 400, 2000])
 def test_damaged_workbooks_are_refused(cut: int) -> None:
     for data in (workbook(["a"], ["1"]), old_workbook(["a"], ["1"]), locked(workbook(["a"], ["1"]), "x")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -165,11 +166,20 @@ def _with_subheader(grid: Grid, header: Header, layout: Layout) -> Header:
 
 
 def _divides(row: Sequence[str], header: Header, layout: Layout) -> bool:
-    """Whether a row below a header is blank under everything required, which no row of data is, and names columns
-    that have no label yet; numbers are no names."""
+    """Whether a row below a header names the columns under a label that spans several.
+
+    It is blank under everything required, which no row of data is, and names both the column below such a label and
+    the next one, which has no label yet; numbers are no names.
+    """
     required = {spelling for group in layout.required for spelling in group}
-    labels = header.labels + [""] * (len(row) - len(header.labels))
-    filled = [(cell.strip(), label) for cell, label in zip(row, labels, strict=False) if cell.strip()]
-    if not required or any(_NUMBER.match(cell) or normal_label(label) in required for cell, label in filled):
+    labels = header.labels
+    cells = [cell.strip() for cell in row]
+    if not required or any(cells[len(labels) :]) or any(_NUMBER.match(cell) for cell in cells if cell):
         return False
-    return any(not label for _, label in filled)
+    pairs = list(zip(cells, labels, strict=False))
+    if any(cell and normal_label(label) in required for cell, label in pairs):
+        return False
+    return any(
+        left and cell and left_label and not label
+        for (left, left_label), (cell, label) in itertools.pairwise(pairs)
+    )

@@ -1,4 +1,7 @@
-"""Finds error values (#N/A, #REF!) in a sheet of an XLSX: the workbook reader shows them as empty cells."""
+"""Looks into the XML of an XLSX for what the workbook reader does not tell.
+
+Error values (#N/A, #REF!), which it shows as empty cells, and cells so far out that it would fill the memory.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,34 @@ _CELL = re.compile(
     rb'<(?:\w+:)?c\b(?=[^>]*\bt="e")[^>]*\br="([A-Z]{1,3})(\d{1,7})"[^>]*>(?:(?!</(?:\w+:)?c>).)*?<(?:\w+:)?v>([^<]{1,20})<',
     re.DOTALL,
 )
+
+
+_DIMENSION = re.compile(rb'<(?:\w+:)?dimension\b[^>]*\bref="[A-Z]+\d+:([A-Z]{1,3})(\d{1,7})"')
+_REFERENCE = re.compile(rb'<(?:\w+:)?c\b[^>]*?\br="([A-Z]{1,3})(\d{1,7})"')
+
+
+def reaches_too_far(data: bytes, most_cells: int) -> bool:
+    """Whether a sheet spans more cells than `most_cells`: the reader takes memory for each, filled or not.
+
+    The declared span is often far too large, so it only says where to look at the cells themselves.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            sheets = [name for name in packed.namelist() if name.startswith("xl/worksheets/")]
+            return any(_span(packed, name, most_cells) > most_cells for name in sheets)
+    except Exception:  # damage is told by the workbook reader
+        return False
+
+
+def _span(packed: zipfile.ZipFile, name: str, most_cells: int) -> int:
+    with packed.open(name) as part:
+        declared = _DIMENSION.search(part.read(4096))
+    if declared is None or (_position(declared[1]) + 1) * int(declared[2]) <= most_cells:
+        return 0
+    columns = rows = 0
+    for letters, row in _REFERENCE.findall(packed.read(name)):
+        columns, rows = max(columns, _position(letters) + 1), max(rows, int(row))
+    return columns * rows
 
 
 def error_cells(data: bytes, title: str) -> list[tuple[int, int, str]]:

@@ -111,7 +111,7 @@ def _from_gb18030(content: pa.Buffer) -> pa.Buffer:
         for start in range(0, content.size, _CHUNK):
             last = start + _CHUNK >= content.size
             out.write(decoder.decode(bytes(content[start : start + _CHUNK]), final=last).encode("utf-8"))
-    except UnicodeError:  # also for the four-byte codes of lone surrogates, which UTF-8 cannot hold
+    except UnicodeError:
         raise UnreadableFileError(
             tr("既不是 UTF-8 也不是 GB18030 编码，请另存为 UTF-8", "neither UTF-8 nor GB18030 text")
         ) from None

@@ -17,7 +17,7 @@ from dagster_project.landing.readers.cells import cell_text, has_lost_digits
 from dagster_project.landing.readers.header import PREVIEW_ROWS, Header, find_header
 from dagster_project.landing.readers.model import Layout, TextTable, UnreadableFileError, normal_label
 from dagster_project.landing.readers.rows import name_columns, set_aside
-from dagster_project.landing.readers.sheet_errors import error_cells
+from dagster_project.landing.readers.sheet_xml import error_cells, reaches_too_far
 from dagster_project.lang import tr
 
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -39,6 +39,8 @@ def read_workbook(data: bytes, layout: Layout | None, password: str | None, shee
     kind = "xls" if data[:8] == OLE_MAGIC else "xlsx"
     if kind == "xlsx":
         check_workbook_zip(data)
+        if reaches_too_far(data, _MAX_CELLS):
+            raise _too_large()
     chosen, others = _choose(_open(data), layout, sheet)
     title = chosen.name
     # the library counts to the last row from 0: a sheet of 65,536 rows says 65,535
@@ -52,11 +54,11 @@ def read_workbook(data: bytes, layout: Layout | None, password: str | None, shee
             )
         )
     if height * width > _MAX_CELLS:
-        raise UnreadableFileError(tr("工作表过大，请分批导出", "the sheet is too large; export in parts"))
+        raise _too_large()
     rows = _rows(chosen)
-    header = find_header([[_shown(c) for c in row] for row in rows[:PREVIEW_ROWS]], layout)
+    header = find_header([[cell_text(c) for c in row] for row in rows[:PREVIEW_ROWS]], layout)
     if header is None:
-        header = find_header([[_shown(c) for c in row] for row in rows], None)
+        header = find_header([[cell_text(c) for c in row] for row in rows], None)
     if header is None:
         raise UnreadableFileError(tr("工作表是空的", "the sheet is empty"))
     raw, lost = _raw_table(rows, header)
@@ -71,6 +73,15 @@ def read_workbook(data: bytes, layout: Layout | None, password: str | None, shee
         ignored=sorted(ignored + odd),
         drift=[*others, *notes, *_fault_notes(faults, header)],
         title=title,
+    )
+
+
+def _too_large() -> UnreadableFileError:
+    return UnreadableFileError(
+        tr(
+            "工作表过大，或有内容落在很远的单元格，请检查后分批导出",
+            "the sheet is too large, or a cell far out is filled; look at it and export in parts",
+        )
     )
 
 
@@ -185,13 +196,9 @@ def _candidate(workbook: CalamineWorkbook, title: str, layout: Layout | None) ->
         sheet = workbook.get_sheet_by_name(title)
     except BaseException as error:
         raise _damaged(error) from None
-    head = [[_shown(cell) for cell in row] for row in _rows(sheet, PREVIEW_ROWS)]
+    head = [[cell_text(cell) for cell in row] for row in _rows(sheet, PREVIEW_ROWS)]
     header = find_header(head, layout)
     return _Candidate(sheet, header is not None or bool(sheet.height), header is not None and header.fits)
-
-
-def _shown(cell: Any) -> str:
-    return cell_text(cell)
 
 
 def _is_filled(row: Sequence[Any]) -> bool:
