@@ -16,6 +16,7 @@ from dagster_project.lang import LANGUAGE
 _COMMANDS = {
     "demo": "demo",
     "init": "init",
+    "inspect": "inspect",
     "run": "run",
     "push": "push",
     "score": "score",
