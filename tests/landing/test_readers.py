@@ -240,6 +240,13 @@ def test_titles_totals_and_furniture_are_not_data(kind: int) -> None:
     ]
 
 
+def test_subtotals_all_through_a_file_are_taken_out() -> None:
+    table = read_bytes(csv_bytes("a,b", *["1,2", "小计,2", " ,", "3,4"] * 100))
+    assert table.table["a"].to_pylist() == ["1", "3"] * 100
+    assert numbers(table)[:3] == [2, 5, 6] and numbers(table)[-1] == 401
+    assert [rule for _, rule in table.ignored] == ["total_row", "blank_row"] * 100
+
+
 @pytest.mark.parametrize("kind", [0, 1], ids=["csv", "xlsx"])
 def test_merged_header_rows_are_joined(kind: int) -> None:
     data = both(
@@ -451,9 +458,15 @@ def test_parquet_types_become_text() -> None:
 
 @pytest.mark.parametrize(
     "column",
-    [pa.array([[1]]), pa.array([{"a": 1}]), pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))],
+    [
+        pa.array([[1]]),
+        pa.array([{"a": 1}]),
+        pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
+        pa.array([b"\xff"]),
+        pa.array([b"\xff"]).view(pa.string()),
+    ],
 )
-def test_nested_parquet_columns_are_refused_by_name(column: pa.Array) -> None:
+def test_parquet_columns_that_are_no_text_are_refused_by_name(column: pa.Array) -> None:
     with pytest.raises(UnreadableFileError, match="items"):
         read_bytes(parquet(pa.table({"items": column})))
 

@@ -13,7 +13,14 @@ import pyarrow.csv as pacsv
 
 from dagster_project.landing.readers.header import PREVIEW_ROWS, Header, find_header
 from dagster_project.landing.readers.model import Layout, TextTable, UnreadableFileError
-from dagster_project.landing.readers.rows import header_cells, int64_array, name_columns, rule_of, set_aside
+from dagster_project.landing.readers.rows import (
+    header_cells,
+    int64_array,
+    keep_rows,
+    name_columns,
+    rule_of,
+    set_aside,
+)
 from dagster_project.landing.readers.text import Utf8
 from dagster_project.lang import tr
 
@@ -139,7 +146,7 @@ def _parse(data: pa.Buffer, delimiter: str, header: Header) -> _Parsed:
     headers = header_cells(header, width)
     for row in odd:
         rule = rule_of(next(csv.reader([row.text], delimiter=delimiter), []), headers)
-        if rule in (None, "repeated_header"):
+        if rule is None or rule == "repeated_header":
             fault = f"fields({row.actual_columns}/{row.expected_columns})"
             parsed.broken.append((offset + row.number, fault))
         else:
@@ -228,7 +235,7 @@ def _set_torn_aside(parsed: _Parsed, data: pa.Buffer, delimiter: str, offset: in
     if not torn:
         return
     rows = parsed.table.column("_row_no").to_numpy()
-    parsed.table = parsed.table.filter(pa.array(~numpy.isin(rows, list(torn))))
+    parsed.table = keep_rows(parsed.table, ~numpy.isin(rows, list(torn)))
     parsed.broken = [entry for entry in parsed.broken if entry[0] not in torn]
     parsed.ignored = [entry for entry in parsed.ignored if entry[0] not in torn]
     for row, size in torn.items():

@@ -139,10 +139,10 @@ def _merged_label(own: list[list[str]], filled: list[list[str]], column: int, la
         if label and normal_label(label) in layout.labels and not _is_group(own, level, column):
             return label
     # merged downwards, a column's own label stands above blanks; one that only reaches over from the left is not its own
-    level = next((i for i in range(len(own) - 1, -1, -1) if own[i][column]), None)
-    if level is None:
+    lowest = next((i for i in range(len(own) - 1, -1, -1) if own[i][column]), None)
+    if lowest is None:
         return ""
-    parts = [row[column] for row in filled[:level] if row[column]] + [own[level][column]]
+    parts = [row[column] for row in filled[:lowest] if row[column]] + [own[lowest][column]]
     return "·".join(dict.fromkeys(parts))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -20,6 +21,7 @@ _SUSPECT = (
     r"^[\s\x{a0}\x{3000}\x{feff}\x{200b}-\x{200f}]*"
     r"(合\s*计|总\s*计|小\s*计|本\s*页|当\s*前\s*页|未查询到|未找到|暂无|$)"
 )
+_FEW = 32
 # first bytes of those words and of all blanks in UTF-8
 _LEADS = b"\t\n\x0b\x0c\r \xc2\xe2\xe3\xe5\xe6\xef"
 
@@ -27,6 +29,17 @@ _LEADS = b"\t\n\x0b\x0c\r \xc2\xe2\xe3\xe5\xe6\xef"
 def int64_array(values: numpy.ndarray) -> pa.Array:
     """An int64 column over the same memory; `pa.array` would import pandas first, which takes a second."""
     return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
+
+
+def keep_rows(table: pa.Table, keep: numpy.ndarray) -> pa.Table:
+    """The rows for which the mask (bool, one a row) is true."""
+    left_out = numpy.flatnonzero(~keep)
+    if len(left_out) <= _FEW:
+        # the pieces between some rows are views; a filter copies a day's file to drop its last line
+        edges = itertools.pairwise([-1, *left_out.tolist(), table.num_rows])
+        return pa.concat_tables([table.slice(start + 1, end - start - 1) for start, end in edges])
+    bits = pa.py_buffer(numpy.packbits(keep, bitorder="little"))
+    return table.filter(pa.Array.from_buffers(pa.bool_(), len(keep), [None, bits]))
 
 
 def rule_of(cells: Sequence[str], header_rows: Sequence[Sequence[str]]) -> str | None:
@@ -76,7 +89,7 @@ def set_aside(table: pa.Table, header: Header) -> tuple[pa.Table, list[tuple[int
                     ignored.append((number, rule))
         start += batch.num_rows
     if ignored:
-        table = table.filter(pa.array(keep))
+        table = keep_rows(table, keep)
     return table, ignored
 
 
@@ -104,12 +117,14 @@ def _suspects(batch: pa.RecordBatch, width: int, headers: list[list[str]]) -> nu
 
 
 def _may_match(values: pa.Array, labels: set[str]) -> numpy.ndarray:
+    """Indices of values that may be one of the words, a label or blank."""
     match = pc.match_substring_regex(values, _SUSPECT)
     if labels:
-        match = pc.or_(
-            match, pc.is_in(pc.utf8_trim_whitespace(values), pa.array(sorted(labels), pa.string()))
-        )
-    return match.to_numpy(zero_copy_only=False)
+        exact = "|".join("".join(f"\\x{{{ord(char):x}}}" for char in label) for label in sorted(labels))
+        match = pc.or_(match, pc.match_substring_regex(values, rf"^\s*({exact})\s*$"))
+    # neither `to_numpy` nor `pa.array` here: they would import pandas
+    hits = pc.indices_nonzero(match)
+    return numpy.frombuffer(hits.buffers()[1], numpy.uint64)[: len(hits)].astype(numpy.int64)
 
 
 def name_columns(table: pa.Table, header: Header, layout: Layout | None) -> tuple[pa.Table, list[str]]:

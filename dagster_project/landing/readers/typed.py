@@ -127,8 +127,8 @@ def read_parquet(data: bytes, layout: Layout | None) -> TextTable:
 def _unsupported(name: str, kind: pa.DataType) -> UnreadableFileError:
     return UnreadableFileError(
         tr(
-            f"{name} 列的类型 {kind} 不支持，请展开成普通列",
-            f"column {name}: type {kind} is not supported; flatten it into plain columns",
+            f"{name} 列（类型 {kind}）无法作为文本读取，请展开成普通列后重新导出",
+            f"column {name} of type {kind} cannot be read as text; make it plain columns and export again",
         )
     )
 
@@ -144,7 +144,10 @@ def _column_text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     try:
         if pa.types.is_timestamp(kind) and kind.tz:
             return pc.strftime(column, format="%Y-%m-%d %H:%M:%S%z")
-        return column.cast(pa.string())
+        text = column.cast(pa.string())
+        # a text column is believed to be UTF-8 until someone looks
+        text.validate(full=True)
+        return text
     except (pa.ArrowException, ValueError):
         raise _unsupported(name, kind) from None
 
