@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from dagster_project.cli.run import show_warnings
 from dagster_project.lang import tr
 
 
@@ -34,6 +35,7 @@ def push(chain: Path, night: datetime, live: bool, instant: str) -> None:
     from dagster_project.config import load_chain
 
     loaded = load_chain(chain)
+    show_warnings(loaded.warnings)
     try:
         at = push_instant(loaded, instant)
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +52,7 @@ def run(
     from dagster_project.privacy import chain_key
 
     loaded = load_chain(chain)
+    show_warnings(loaded.warnings)
     if chain_key(loaded.paths.vault).created:
         where = loaded.paths.vault / "key"
         click.echo(tr(f"没有设置 LINLI_KEY，已生成密钥 {where}（请备份，丢失后手机号无法还原）",
@@ -96,5 +98,10 @@ def show_night(result: NightResult) -> None:
         )
         for failure in result.failures:
             click.echo(tr(f"    原因：{failure}", f"    why: {failure}"))
-    for warning in result.warnings:
+    show_warnings(result.warnings)
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Prints what a person should look at, a line each."""
+    for warning in warnings:
         click.secho(tr(f"  ! 提示：{warning}", f"  ! note: {warning}"), fg="yellow")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import ipaddress
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -22,7 +25,7 @@ from pydantic import (
     field_validator,
 )
 
-from dagster_project.config.document import Document, read_document
+from dagster_project.config.document import Document, KeyPath, read_document
 from dagster_project.config.errors import ConfigError
 from dagster_project.config.rules import Rules, load_rules
 from dagster_project.contracts import Feed
@@ -32,6 +35,9 @@ from dagster_project.presets import Preset, PresetError, load_chain_preset, load
 
 RESERVED_CONNECTION = "linli"  # our own feedback feeds in the lake
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_ADDRESSES = ("base_url", "endpoint")
+_TARGET_SECRETS = ("secret", "access_key_secret")
+_Cell = TypeVar("_Cell")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
@@ -233,7 +239,7 @@ class ChainPaths:
 
 @dataclass(frozen=True)
 class Chain:
-    """A validated chain folder."""
+    """A validated chain folder. `warnings`: what works but should be mended, a line each, with its place."""
 
     root: Path
     code: str
@@ -244,6 +250,7 @@ class Chain:
     targets: tuple[Target, ...]
     stores: tuple[Store, ...]
     rules: Rules
+    warnings: tuple[str, ...] = ()
 
     @property
     def paths(self) -> ChainPaths:
@@ -279,6 +286,7 @@ def load_chain(root: Path, *, resolve_secrets: bool = True) -> Chain:
         )
     parsed = document.parse(_ChainFile, context=ChainPaths(root).presets)
     _check_connections(document, parsed)
+    _check_targets(document, parsed)
     return Chain(
         root=root,
         code=parsed.chain.code,
@@ -289,6 +297,7 @@ def load_chain(root: Path, *, resolve_secrets: bool = True) -> Chain:
         targets=parsed.targets,
         stores=_read_stores(root / "stores.csv"),
         rules=load_rules(root / "rules"),
+        warnings=tuple(_secret_warnings(document, parsed)),
     )
 
 
@@ -309,12 +318,96 @@ def _check_connections(document: Document, parsed: _ChainFile) -> None:
             )
         seen.add(connection.name)
         _check_settings(document, at, connection)
+        _check_address(document, (*at, "base_url"), connection.settings.get("base_url"))
+
+
+def _check_targets(document: Document, parsed: _ChainFile) -> None:
+    seen: set[str] = set()
     for index, target in enumerate(parsed.targets):
+        at = ("targets", index)
+        if target.name in seen:
+            raise document.error(
+                (*at, "name"), tr(f"推送目标名 {target.name} 重复", f"target {target.name} given twice")
+            )
+        seen.add(target.name)
         for key in ("base_url", "corp_id", "secret"):
             if target.kind == "wecom" and not getattr(target, key):
-                raise document.error(
-                    ("targets", index, key), tr(f"wecom 目标需要 {key}", f"a wecom target needs {key}")
+                raise document.error((*at, key), tr(f"wecom 目标需要 {key}", f"a wecom target needs {key}"))
+        _check_address(document, (*at, "base_url"), target.base_url)
+
+
+def _check_address(document: Document, key: KeyPath, text: str | None) -> None:
+    # an address from a variable that is not resolved cannot be judged
+    if text is None or "${" in text:
+        return
+    try:
+        address = urlsplit(text)
+        usable = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"\s", text):
+        raise document.error(
+            key,
+            tr(
+                f"{text!r} 不是完整的地址，要以 https:// 开头，例如 https://qyapi.weixin.qq.com",
+                f"{text!r} is no full address: it starts with https://, such as https://qyapi.weixin.qq.com",
+            ),
+        )
+
+
+def _secret_warnings(document: Document, parsed: _ChainFile) -> Iterator[str]:
+    """Secrets that stand in the file, or that would cross a network in the clear. No value is ever told."""
+    holders: list[tuple[KeyPath, str, dict[str, str], list[str]]] = []
+    for index, connection in enumerate(parsed.connections):
+        secrets = [name for name, setting in connection.definition.settings.items() if setting.secret]
+        holders.append((("connections", index), connection.name, connection.settings, secrets))
+    for index, target in enumerate(parsed.targets):
+        given = {name: value for name, value in target.model_dump().items() if value is not None}
+        holders.append((("targets", index), target.name, given, list(_TARGET_SECRETS)))
+    for at, owner, settings, secrets in holders:
+        held = [name for name in secrets if settings.get(name)]
+        for name in held:
+            if (*at, name) not in document.variables:
+                variable = _variable_name(owner, name)
+                yield str(
+                    document.error(
+                        (*at, name),
+                        tr(
+                            f"密钥直接写在文件里。请改成 ${{{variable}}}，再 export {variable}=…",
+                            f"a secret stands in the file: write ${{{variable}}} and export {variable}=…",
+                        ),
+                    )
                 )
+        for name in _ADDRESSES:
+            if held and _is_plain_network(settings.get(name, "")):
+                yield str(
+                    document.error(
+                        (*at, name),
+                        tr(
+                            "密钥会以明文经过网络（http://）。对方支持的话请改成 https://",
+                            "secrets would cross the network in the clear (http://); use https:// if the vendor has it",
+                        ),
+                    )
+                )
+
+
+def _variable_name(owner: str, key: str) -> str:
+    return re.sub(r"\W", "_", f"{owner}_{key}", flags=re.ASCII).upper()
+
+
+def _is_plain_network(address: str) -> bool:
+    """Whether calls to an address leave this machine unencrypted."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    if parts.scheme != "http" or host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
 
 
 def _check_settings(document: Document, at: tuple[str | int, ...], connection: Connection) -> None:
@@ -351,13 +444,27 @@ def _read_stores(path: Path) -> tuple[Store, ...]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = raw.decode("gb18030", errors="strict")
+        try:
+            text = raw.decode("gb18030")
+        except UnicodeDecodeError:
+            raise ConfigError(
+                path, None, "", tr("请把文件存成 UTF-8 编码", "save the file as UTF-8")
+            ) from None
     reader = csv.DictReader(io.StringIO(text))
-    if "store_code" not in (reader.fieldnames or []):
-        raise ConfigError(path, 1, "store_code", tr("表头缺少 store_code", "the header lacks store_code"))
+    try:
+        if "store_code" not in (reader.fieldnames or []):
+            raise ConfigError(path, 1, "store_code", tr("表头缺少 store_code", "the header lacks store_code"))
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise ConfigError(
+            path, reader.line_num or None, "", tr(f"CSV 写法有误：{error}", f"bad CSV: {error}")
+        ) from None
+    return _stores(path, rows)
+
+
+def _stores(path: Path, rows: list[tuple[int, dict[str, str | None]]]) -> tuple[Store, ...]:
     stores: dict[str, Store] = {}
-    for row in reader:
-        line = reader.line_num
+    for line, row in rows:
         code = (row.get("store_code") or "").strip()
         if not code:
             raise ConfigError(path, line, "store_code", tr("门店编码为空", "empty store code"))
@@ -366,23 +473,46 @@ def _read_stores(path: Path) -> tuple[Store, ...]:
         stores[code] = Store(
             store_code=code,
             store_name=(row.get("store_name") or "").strip() or code,
-            lng=_cell(path, line, row, "lng", float),
-            lat=_cell(path, line, row, "lat", float),
-            opened_on=_cell(path, line, row, "opened_on", date.fromisoformat),
-            cutover_minutes=_cell(path, line, row, "business_day_cutover", clock_minutes),
+            lng=_cell(path, line, row, "lng", _degrees),
+            lat=_cell(path, line, row, "lat", _degrees),
+            opened_on=_cell(path, line, row, "opened_on", _day),
+            cutover_minutes=_cell(path, line, row, "business_day_cutover", _minutes),
             manager_wecom_userid=_cell(path, line, row, "manager_wecom_userid", str),
             wecom_department=_cell(path, line, row, "wecom_department", str),
         )
     return tuple(sorted(stores.values(), key=lambda store: store.store_code))
 
 
-def _cell(path: Path, line: int, row: dict[str, str | None], key: str, convert):
+def _degrees(text: str) -> float:
+    if not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]+)?", text):
+        raise ValueError(
+            tr(f"{text!r} 不是经纬度，例如 116.407", f"{text!r} is no coordinate such as 116.407")
+        )
+    return float(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            tr(f"{text!r} 不是日期，例如 2026-11-21", f"{text!r} is no date such as 2026-11-21")
+        ) from None
+
+
+def _minutes(text: str) -> int:
+    minutes = clock_minutes(text)
+    assert isinstance(minutes, int)
+    return minutes
+
+
+def _cell(
+    path: Path, line: int, row: dict[str, str | None], key: str, convert: Callable[[str], _Cell]
+) -> _Cell | None:
     text = (row.get(key) or "").strip()
     if not text:
         return None
     try:
         return convert(text)
     except ValueError as error:
-        raise ConfigError(
-            path, line, key, tr(f"{text!r} 无法识别：{error}", f"cannot read {text!r}: {error}")
-        ) from None
+        raise ConfigError(path, line, key, str(error)) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -12,23 +12,39 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from dagster_project.config.errors import ConfigError
-from dagster_project.lang import tr
+from dagster_project.lang import problem_text, tr
 
 # `{a: ${B}}` is no YAML, yet it is how people (and our own contract) write a variable inside braces: variables are
 # marked with private-use characters before parsing
 _WRITTEN = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _VARIABLE = re.compile("\ue000([A-Za-z_][A-Za-z0-9_]*)\ue001")
+# how PyYAML begins its complaints, and what usually is the matter
+_YAML_PROBLEMS = {
+    "mapping values are not allowed": "这一行多了一个冒号，或上一行的引号没有闭合；值里有冒号时请加引号",
+    "could not find expected ':'": "缺少冒号（冒号后要有空格）",
+    "found character '\\t'": "缩进不能用制表符，请改用空格",
+    "expected <block end>": "缩进没有对齐",
+    "expected ',' or ']'": "方括号没有闭合，或各项之间缺少逗号",
+    "expected ',' or '}'": "花括号没有闭合，或各项之间缺少逗号",
+    "found unexpected end of stream": "引号没有闭合",
+    "found undefined alias": "* 开头的值请加引号",
+    "special characters are not allowed": "含有不可见的控制字符",
+}
 KeyPath = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed YAML file. Scalars stay text: ids keep leading zeros and "04:00" stays a time."""
+    """A parsed YAML file. Scalars stay text: ids keep leading zeros and "04:00" stays a time.
+
+    `variables`: keys whose value is written with a `${VARIABLE}`.
+    """
 
     path: Path
     data: Any
     lines: dict[KeyPath, int]
+    variables: set[KeyPath] = field(default_factory=set)
 
     def line(self, key: KeyPath) -> int | None:
         """Line of a key, or of its nearest parent that exists in the file."""
@@ -38,6 +54,7 @@ class Document:
         return None
 
     def error(self, key: KeyPath, problem: str) -> ConfigError:
+        """What is wrong with a key, with its place in the file."""
         return ConfigError(self.path, self.line(key), ".".join(str(part) for part in key), problem)
 
     def parse(self, model: type[Model], data: Any = None, at: KeyPath = (), context: Any = None) -> Model:
@@ -56,7 +73,7 @@ class Document:
             elif first["type"] == "missing":
                 problem = tr("缺少这个键", "this key is missing")
             else:
-                problem = first["msg"].removeprefix("Value error, ")
+                problem = problem_text(first)
             raise self.error(key, problem) from None
 
 
@@ -90,14 +107,21 @@ def read_document(path: Path, *, resolve: bool = True) -> Document:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+        problem = _yaml_problem(
+            getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+        )
         raise ConfigError(path, line, "", tr(f"YAML 写法有误：{problem}", f"bad YAML: {problem}")) from None
-    lines: dict[KeyPath, int] = {}
-    data = _build(path, root, (), lines, resolve) if root is not None else {}
-    return Document(path, data, lines)
+    document = Document(path, {}, {})
+    return replace(document, data=_build(document, root, (), resolve)) if root is not None else document
 
 
-def _build(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int], resolve: bool) -> Any:
+def _yaml_problem(text: str) -> str:
+    """The parser's complaint; the usual ones in Chinese."""
+    return next((tr(zh, text) for start, zh in _YAML_PROBLEMS.items() if text.startswith(start)), text)
+
+
+def _build(document: Document, node: yaml.Node, key: KeyPath, resolve: bool) -> Any:
+    path, lines = document.path, document.lines
     lines[key] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
@@ -106,14 +130,16 @@ def _build(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int],
                 raise ConfigError(
                     path, name.start_mark.line + 1, name.value, tr("这个键写了两次", "key given twice")
                 )
-            mapping[name.value] = _build(path, value, (*key, name.value), lines, resolve)
+            mapping[name.value] = _build(document, value, (*key, name.value), resolve)
             lines[(*key, name.value)] = name.start_mark.line + 1
         return mapping
     if isinstance(node, yaml.SequenceNode):
-        return [_build(path, child, (*key, i), lines, resolve) for i, child in enumerate(node.value)]
+        return [_build(document, child, (*key, i), resolve) for i, child in enumerate(node.value)]
     text = node.value
     if text in ("", "null", "~") and getattr(node, "style", None) is None:
         return None
+    if _VARIABLE.search(text):
+        document.variables.add(key)
     return _substitute(path, text, key, lines[key]) if resolve else _VARIABLE.sub(r"${\1}", text)
 
 

@@ -18,6 +18,8 @@ from dagster_project.lang import tr
 
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{0,6})?")
+_WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 # Columns of member_metrics and churn_tiers that a segment may ask about, and how a value is written.
 # yuan: the author writes yuan, the column is fen.
@@ -43,10 +45,15 @@ _OPERATORS = (">=", "<=", ">", "<", "=", "!=")
 
 
 def _yuan_to_fen(value: Any) -> int:
-    fen = Decimal(str(value)) * 100
-    if fen != fen.to_integral_value() or fen < 0:
+    # plain digits only: no word, no exponent, no NaN, and nothing that the warehouse's integers cannot hold
+    text = str(value).strip()
+    fen = Decimal(text) * 100 if _AMOUNT.fullmatch(text) else None
+    if fen is None or fen != int(fen):
         raise ValueError(
-            tr(f"{value} 不是以元为单位、最多两位小数的金额", f"{value} is not an amount in yuan")
+            tr(
+                f"{value!r} 不是以元为单位、最多两位小数的金额，例如 500 或 19.90",
+                f"{value!r} is not an amount in yuan with at most two decimals, such as 500 or 19.90",
+            )
         )
     return int(fen)
 
@@ -126,7 +133,7 @@ class Condition(_Rule):
     @classmethod
     def _typed_value(cls, value: str, info: ValidationInfo) -> str:
         kind = SEGMENT_METRICS.get(info.data.get("metric", ""))
-        if kind == "int" and not re.fullmatch(r"-?\d+", value):
+        if kind == "int" and not _WHOLE.fullmatch(value):
             raise ValueError(tr(f"{value!r} 应当是整数", f"{value!r} must be a whole number"))
         if kind == "yuan":
             _yuan_to_fen(value)

@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from dagster_project.lang import tr
+from dagster_project.lang import problem_text, tr
 from dagster_project.presets.model import Preset
 
 ENTRY_POINTS = "linli.presets"
@@ -124,7 +124,7 @@ def parse_preset(text: str, name: str) -> Preset:
         problems = "; ".join(
             "".join(f"{part}." for part in found["loc"]).removesuffix(".")
             + (": " if found["loc"] else "")
-            + found["msg"].removeprefix("Value error, ")
+            + problem_text(found)
             for found in error.errors()
         )
         raise PresetError(f"{at}: {problems}") from None
