@@ -73,6 +73,18 @@ chosen as (
     group by 1
 ),
 
+-- of several who follow a contact, the one who added it last
+followers as (
+    select
+        external_userid,
+        userid,
+        row_number() over (
+            partition by external_userid
+            order by createtime desc nulls last, connection, userid
+        ) as place
+    from {{ ref("int_wecom_contacts_current") }}
+),
+
 purchases as (
     select
         recognitions.member_id,
@@ -206,6 +218,7 @@ select
     chosen.phone_masked,
     chosen.unionid,
     chosen.external_userid,
+    followers.userid as wecom_staff_userid,
     coalesce(channels.has_pos, false) as has_pos,
     coalesce(channels.has_groupbuy, false) as has_groupbuy,
     coalesce(channels.has_wecom, false) as has_wecom,
@@ -225,6 +238,7 @@ select
 from base
 left join channels on base.member_id = channels.member_id
 left join chosen on base.member_id = chosen.member_id
+left join followers on chosen.external_userid = followers.external_userid and followers.place = 1
 left join first_purchases on base.member_id = first_purchases.member_id and first_purchases.place = 1
 left join last_purchases on base.member_id = last_purchases.member_id
 left join nearest_stores on base.member_id = nearest_stores.member_id and nearest_stores.place = 1
