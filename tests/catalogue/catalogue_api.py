@@ -51,6 +51,7 @@ class Pull:
     sandbox: VendorSandbox
     chain: Chain
     clock: Clock = field(default_factory=Clock)
+    landed: dict[str, FeedLanding] = field(default_factory=dict)
 
     @property
     def world(self) -> Any:
