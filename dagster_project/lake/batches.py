@@ -25,7 +25,8 @@ class Manifest:
 
     rows_ignored: titles, totals and other rows that are no data; not counted as read, listed in the rejects.
 
-    status: loaded, repeated (the same bytes had come before), quarantined (with a reason).
+    status: loaded, repeated (the same bytes had come before), quarantined (with a reason), empty (a window of an API in
+    which nothing happened).
     lake_path is relative to the lake folder; empty unless loaded.
     """
 

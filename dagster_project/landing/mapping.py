@@ -23,6 +23,8 @@ _SETTING = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 # "name+2" once or several times in one cell; a name may hold a plus of its own
 _GOODS = r"(?s)\s*(.+?)\+(\d+(?:\.\d+)?)(?:[\s,，;；、]+|$)"
 
+_YEAR_3000 = 32_503_680_000  # seconds; later is another unit, which the checks refuse by its text
+
 _MACROS = f"""
 create macro clean(x) as nullif(trim(x, {TIDY}), '');
 create macro num(x) as try_cast(replace(clean(x), ',', '') as decimal(18, 4));
@@ -31,8 +33,10 @@ create macro hash_id(parts) as substr(sha256(array_to_string(list_transform(part
     case when clean(p) is null then '-' else length(clean(p)) || ':' || clean(p) end), '|')), 1, 16);
 create macro moved(x, places) as case when num(x) is null then clean(x)
     else trim(trailing '.' from trim(trailing '0' from (num(x) * places)::decimal(18, 4)::varchar)) end;
-create macro epoch_text(x, per_second, zone) as case when not regexp_full_match(clean(x), '-?[0-9]{{1,17}}(\\.0+)?') then clean(x)
-    else coalesce(try(timezone(zone, to_timestamp(try_cast(split_part(clean(x), '.', 1) as bigint) / per_second))::varchar), clean(x)) end;
+create macro epoch_seconds(x, per_second) as case when regexp_full_match(clean(x), '[0-9]{{1,17}}(\\.0+)?')
+    then try_cast(split_part(clean(x), '.', 1) as bigint) / per_second end;
+create macro epoch_text(x, per_second, zone) as case when epoch_seconds(x, per_second) < {_YEAR_3000}
+    then timezone(zone, to_timestamp(epoch_seconds(x, per_second)))::varchar else clean(x) end;
 create macro share_of(total, quantities, n) as (
     round(total * 100 * list_sum(quantities[:n]) / list_sum(quantities))
     - round(total * 100 * coalesce(list_sum(quantities[:n - 1]), 0) / list_sum(quantities))) / 100;

@@ -9,10 +9,11 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dagster_project.config import Chain, Connection
 from dagster_project.contracts import Feed
-from dagster_project.lake.batches import Manifest, list_manifests, read_manifest
+from dagster_project.lake.batches import Manifest, list_manifests, read_manifest, write_batch
 from dagster_project.landing.feed import FeedLanding, TableLanding, new_manifest
 from dagster_project.landing.mapping import MappedFeed, map_table
 from dagster_project.landing.readers import TextTable, UnreadableFileError
@@ -151,6 +152,10 @@ class _Pull:
             landing.notes.append(tr(f"来源不可用：{error}", f"source unavailable: {error}"))
 
     def _land(self, night: date, piece: Slice, feeds: Sequence[Feed], records: pa.Table) -> None:
+        if not records.num_rows:
+            for feed in feeds:
+                self._land_nothing(night, piece, feed)
+            return
         mapped = map_table(
             self._connection.definition, piece.table, records, self._connection.settings, self._chain.timezone
         )
@@ -161,6 +166,16 @@ class _Pull:
             problem = error
         for feed in feeds:
             self._land_feed(night, piece, feed, mapped[feed.name], problem)
+
+    def _land_nothing(self, night: date, piece: Slice, feed: Feed) -> None:
+        """A window in which nothing happened: a manifest that it was asked for, no file."""
+        file = _file(piece)
+        sha256 = hashlib.sha256(f"{self._connection.name}|{file}|empty".encode()).hexdigest()
+        blank = new_manifest(self._connection, feed, night, file, sha256)
+        manifest = replace(blank, status="empty", format="api", encoding="utf-8")
+        write_batch(self._chain.paths.lake, manifest, None, None)
+        self._known[feed.name].add(manifest)
+        self.landings[feed.name].manifests.append(manifest)
 
     def _land_feed(
         self, night: date, piece: Slice, feed: Feed, mapped: MappedFeed, problem: UnreadableFileError | None
@@ -219,16 +234,14 @@ def _file(piece: Slice) -> str:
 
 def _content_hash(table: pa.Table, connection: str, file: str) -> str:
     """Of the rows in any order: a list that came in another order is the same state."""
-    import duckdb
-
-    digest = hashlib.sha256(f"{connection}|{file}|{','.join(table.column_names)}".encode())
-    columns = [name for name in table.column_names if name != "_row_no"]
-    with duckdb.connect() as memory:
-        memory.execute("set threads = 2; set temp_directory = ''")
-        memory.register("mapped", table.select(columns))
-        lines = memory.execute("select sha256(row_to_json(mapped)::varchar) as h from mapped order by h")
-        while batch := lines.fetchmany(10_000):
-            digest.update("".join(line for (line,) in batch).encode())
+    names = [name for name in table.column_names if name != "_row_no"]
+    cells = [table.column(name) for name in names]
+    # separators that no text file holds, so that no two rows are spelled alike
+    rows = pc.binary_join_element_wise(*cells, "\x1f", null_handling="replace", null_replacement="\x1e")
+    ordered = rows.take(pc.sort_indices(rows))
+    digest = hashlib.sha256(f"{connection}|{file}|{','.join(names)}".encode())
+    for text in ordered.to_pylist():
+        digest.update(f"\x1d{text}".encode())
     return digest.hexdigest()
 
 

@@ -187,7 +187,7 @@ def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, ke
     )  # fmt: skip
     connection.execute(
         "create or replace table ops.available_feeds as select distinct kind, feed from ops.files"
-        f" where status = 'loaded' and gated and night <= date '{as_of}' order by all"
+        f" where (status = 'loaded' and gated or status = 'empty') and night <= date '{as_of}' order by all"
     )
     for name, table in (
         ("candidate_history", load_candidate_history(chain.paths.lake, as_of)),
