@@ -429,6 +429,12 @@ class TestKeruyun:
         assert numbers(rows["ticket_lines"], "qty") == [0.535]
         assert numbers(rows["ticket_lines"], "amount") == [15]
 
+    @pytest.mark.parametrize("related", [None, 0, "0", ""])
+    def test_a_refunded_order_that_names_no_other_is_undone_not_subtracted(self, related: Any) -> None:
+        ticket = order_of(keruyun({"orderStatus": 6, "relatedOrderId": related}))
+        assert ticket["kind"] == "void"
+        assert "origin_ticket_id" not in ticket
+
     @pytest.mark.parametrize("kind", ["MEMBER_STORE", "MEMBER_MANUAL_STORE", "REPAYMENT_ORDER"])
     def test_a_top_up_is_no_sale_and_taken_back_it_is_nothing(self, kind: str) -> None:
         assert order_of(keruyun({"orderType": kind}))["kind"] == "recharge"
