@@ -1,4 +1,8 @@
-"""The coupon list a person uploads to the group-buy system: a CSV that Excel opens right, and a JSON beside it."""
+"""The coupon list a person uploads to the group-buy system: a CSV for that system, and a JSON beside it.
+
+A machine reads this file, so its cells are the values themselves, also where Excel would make a number of a card
+number: the list is to be uploaded as it is. Only the masked phone, which is for people, starts with a tab.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,10 @@ COLUMNS = {
     "活动": "活动名称",
     "券模板": "团购系统里的券模板编号",
     "券码": "每人一码；同一个券码只发一次",
-    "小程序appid": "openid 所属的小程序；空表示没有小程序账号，按券码或会员号发放",
+    "小程序appid": "openid 所属的小程序；空表示没有小程序账号，按券码或收银卡号发放",
     "openid": "发券对象在该小程序里的编号；离开 appid 没有意义",
-    "会员号": "收银系统会员卡号",
-    "手机(脱敏)": "只用于人工核对",
+    "收银卡号": "收银系统里的会员卡号，原样；空表示没有卡。它不是邻里会员号",
+    "手机(脱敏)": "只用于人工核对，前面有一个制表符，导入时忽略这一列；空表示没有手机号",
     "面额(元)": "每张券抵扣的金额",
     "门槛(元)": "满多少可用，0 表示无门槛",
     "有效期起": "本地时间",
@@ -31,8 +35,8 @@ COLUMNS = {
     "原因": "为什么发给这个人",
     "幂等号": "推送台账里的 message_id；同号只发一次",
 }
-# Excel would turn digits into a float, or run what looks like a formula.
-_UNSAFE = re.compile(r"[=+\-@]|[0-9.]+([eE][0-9]+)?$")
+# No id of any system starts like this, yet Excel would run it as a formula.
+_FORMULA = re.compile(r"[=+\-@]")
 
 
 def coupon_path(exports: Path, campaign_id: str, business_date: date, name: str) -> Path:
@@ -59,7 +63,7 @@ def coupon_csv(campaign: Campaign, instant: datetime, rows: Sequence[Mapping[str
             _safe(row["appid"]),
             _safe(row["openid"]),
             _safe(row["card_no"]),
-            _safe(row["phone_masked"]),
+            f"\t{row['phone_masked']}" if row["phone_masked"] else "",
             yuan(offer.amount_fen),
             yuan(offer.threshold_fen),
             f"{instant:%Y-%m-%d %H:%M:%S}",
@@ -79,6 +83,7 @@ def write_coupon_file(path: Path, content: bytes, campaign: Campaign, rows: int)
         "campaign_id": campaign.campaign_id,
         "campaign": campaign.name,
         "encoding": "UTF-8 with BOM",
+        "for": "供团购系统导入：除“手机(脱敏)”外都是原值。请直接上传，不要用 Excel 打开后另存，长数字会走样",
         "rows": rows,
         "sha256": hashlib.sha256(content).hexdigest(),
         "columns": COLUMNS,
@@ -109,7 +114,7 @@ def yuan(fen: int) -> str:
 
 def _safe(value: str | None) -> str:
     text = value or ""
-    return f"\t{text}" if _UNSAFE.match(text) else text
+    return f"\t{text}" if _FORMULA.match(text) else text
 
 
 def _write(path: Path, content: bytes) -> None:

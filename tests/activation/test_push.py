@@ -94,18 +94,31 @@ def test_coupon_list_is_what_a_person_can_upload(crowd: World, push: Push) -> No
     assert content.startswith(b"\xef\xbb\xbf")
     rows = {row["券码"]: row for row in csv.DictReader(io.StringIO(content.decode("utf-8-sig")))}
     assert list(rows["CCm1"]) == [
-        *("活动", "券模板", "券码", "小程序appid", "openid", "会员号", "手机(脱敏)", "面额(元)", "门槛(元)"),
+        *(
+            "活动",
+            "券模板",
+            "券码",
+            "小程序appid",
+            "openid",
+            "收银卡号",
+            "手机(脱敏)",
+            "面额(元)",
+            "门槛(元)",
+        ),
         *("有效期起", "有效期止", "原因", "幂等号"),
     ]
     assert set(rows) == {"CCm1", "CCm2", "CCm3"}
     one = rows["CCm1"]
-    assert (one["小程序appid"], one["openid"], one["会员号"]) == ("wxgroup", "o1", "\t0012")
+    assert (one["小程序appid"], one["openid"], one["收银卡号"]) == ("wxgroup", "o1", "0012")
+    assert one["手机(脱敏)"] == "\t138****8000"
+    assert content.decode().count("\t") == sum(bool(row["手机(脱敏)"]) for row in rows.values())
     assert (one["面额(元)"], one["门槛(元)"]) == ("8.00", "50.00")
     assert (one["有效期起"], one["有效期止"]) == ("2026-11-21 10:00:00", "2026-11-22 10:00:00")
     assert one["原因"] == "流失分层 L2，上次消费 2026-11-05"
     about = json.loads((folder / "coupons.json").read_text("utf-8"))
     assert (about["rows"], about["sha256"]) == (3, hashlib.sha256(content).hexdigest())
     assert list(about["columns"]) == list(one)
+    assert "不要用 Excel" in about["for"] and "不是邻里会员号" in about["columns"]["收银卡号"]
     events = load_push_events(crowd.chain.paths.lake).to_pylist()
     assert {e["payload_sha256"] for e in events if e["action"] == "coupon" and e["state"] == "accepted"} > {
         about["sha256"]
