@@ -6,6 +6,7 @@ because text inside a stretched SVG would be squeezed on a phone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,26 +26,19 @@ class Rect:
 
 @dataclass(frozen=True)
 class Chart:
-    """`top` is the value at the upper edge; `rects` for bars, `path` for a line (`dots` mark its last point)."""
+    """`top` and `bottom` are the values at the edges; `rects` for bars, `path` for a line whose last point is `last`."""
 
     width: int
     top: int
     rects: tuple[Rect, ...] = ()
     path: str = ""
     last: str = ""
-
-
-def nice_top(value: int) -> int:
-    """The next of 1, 2, 2.5, 5 × 10ⁿ at or above `value`; 1 when there is nothing to show."""
-    if value <= 1:
-        return 1
-    power = 10 ** (len(str(value)) - 1)
-    return next(top for k in (10, 20, 25, 50, 100) if (top := k * power // 10) >= value)
+    bottom: int = 0
 
 
 def stacked_bars(stacks: Sequence[Sequence[int]], css: Sequence[str], titles: Sequence[str]) -> Chart:
-    """One bar per inner sequence; its parts from the bottom up take the classes `css`."""
-    top = nice_top(max((sum(stack) for stack in stacks), default=0))
+    """One bar per inner sequence, the highest as high as the plot; its parts from the bottom up take the classes `css`."""
+    top = max((sum(stack) for stack in stacks), default=0) or 1
     rects = []
     for index, stack in enumerate(stacks):
         floor = 0.0
@@ -77,18 +71,30 @@ def share_bar(parts: Sequence[int], css: Sequence[str], titles: Sequence[str]) -
     return Chart(width=1000, top=whole, rects=tuple(rects))
 
 
-def line(values: Sequence[float | None], top: float) -> Chart:
+def rates(percents: Sequence[float | None]) -> Chart:
+    """A line of percentages between round tens around them, at least twenty apart, so that small moves show."""
+    known = [percent for percent in percents if percent is not None]
+    top = min(100, 10 * math.ceil(max(known, default=100) / 10)) or 10
+    bottom = max(0, min(10 * math.floor(min(known, default=0) / 10), top - 20))
+    return line(percents, max(top, bottom + 20), bottom)
+
+
+def line(values: Sequence[float | None], top: float, bottom: int = 0) -> Chart:
     """A line through the middle of each step; None makes a gap, a lone point is still drawn as a dot."""
     moves, pen_down, last = [], False, ""
     for index, value in enumerate(values):
         if value is None:
             pen_down = False
             continue
-        point = f"{_text(index * STEP + STEP / 2)} {_text(HEIGHT - value * HEIGHT / top)}"
+        point = (
+            f"{_text(index * STEP + STEP / 2)} {_text(HEIGHT - (value - bottom) * HEIGHT / (top - bottom))}"
+        )
         alone = not pen_down and (index + 1 == len(values) or values[index + 1] is None)
         moves.append(f"M{point}h.01" if alone else f"{'L' if pen_down else 'M'}{point}")
         pen_down, last = True, f"M{point}h.01"
-    return Chart(width=max(len(values), 1) * STEP, top=round(top), path="".join(moves), last=last)
+    return Chart(
+        width=max(len(values), 1) * STEP, top=round(top), path="".join(moves), last=last, bottom=bottom
+    )
 
 
 def sparkline(values: Sequence[int]) -> Chart:

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from dagster_project.config.rules import Campaign
 from dagster_project.publish import Publication
 from dagster_project.reports.published import connect
 
@@ -49,9 +50,11 @@ class Facts:
     bases: the same orders by what recognised the person, or why nobody was.
     people: members of this home shop and in how many of the three systems they were seen.
     tiers: members per churn tier. calls: per tier the most valuable people who may be called.
-    call_consent: per tier, people who may be called, and why others may or can not be.
+    call_consent: per tier, people who may be called, and why others may or can not be. Who is left alone to measure
+        a running campaign may not be called either, for as long as that lapse lasts.
     koc: people per eligibility. koc_list: eligible first, then unknown, by 30-day spend. koc_reasons: for unknown.
-    campaigns: rows campaign_id, outcome, arm, people of the publication's night; campaigns_28d: the same summed.
+    campaigns: rows campaign_id, outcome, arm, people of the publication's night.
+    campaigns_28d: per campaign the persons of 28 nights, each counted once: people, reached, held_out.
     """
 
     days: tuple[Day, ...]
@@ -68,7 +71,7 @@ class Facts:
     koc_list: Sequence[Row]
     koc_reasons: Sequence[Row]
     campaigns: Sequence[Row]
-    campaigns_28d: Sequence[Row]
+    campaigns_28d: Mapping[str, Row]
 
     @property
     def today(self) -> Day | None:
@@ -89,17 +92,28 @@ class ChainFacts:
     stores: Mapping[str, Facts]
 
 
-def read_facts(publication: Publication, store_codes: Sequence[str]) -> ChainFacts:
-    """Reads a publication for the given shops and for every other shop code that its data mentions."""
+def read_facts(
+    publication: Publication, store_codes: Sequence[str], running: Sequence[Campaign]
+) -> ChainFacts:
+    """Reads a publication for the given shops and for every other shop code that its data mentions.
+
+    Args:
+        running: the campaigns whose hold-outs nobody may call.
+    """
     since = publication.as_of - timedelta(days=2 * WINDOW_DAYS)
     con = connect(publication, facts_since=since)
     try:
-        return _read(con, publication, store_codes)
+        return _read(con, publication, store_codes, running)
     finally:
         con.close()
 
 
-def _read(con: duckdb.DuckDBPyConnection, publication: Publication, store_codes: Sequence[str]) -> ChainFacts:
+def _read(
+    con: duckdb.DuckDBPyConnection,
+    publication: Publication,
+    store_codes: Sequence[str],
+    running: Sequence[Campaign],
+) -> ChainFacts:
     shown, first = con.execute(
         "select max(business_date) filter (where orders > 0), min(business_date) from store_days "
         "where business_date <= ?",
@@ -108,7 +122,7 @@ def _read(con: duckdb.DuckDBPyConnection, publication: Publication, store_codes:
     has_sales = shown is not None
     shown = shown or publication.as_of
     first = max(first or shown, shown - timedelta(days=WINDOW_DAYS - 1))
-    _base_tables(con, publication.as_of, shown)
+    _base_tables(con, publication.as_of, shown, running)
 
     days = _days(con)
     customers = {
@@ -123,8 +137,8 @@ def _read(con: duckdb.DuckDBPyConnection, publication: Publication, store_codes:
     koc = _by_scope(con, _KOC)
     koc_list = _by_scope(con, _KOC_LIST)
     koc_reasons = _by_scope(con, _KOC_REASONS)
-    tonight = _by_scope(con, _CAMPAIGNS.format(first="as_of"))
-    month = _by_scope(con, _CAMPAIGNS.format(first=f"as_of - {WINDOW_DAYS - 1}"))
+    tonight = _by_scope(con, _CAMPAIGNS)
+    month = _by_scope(con, _CAMPAIGNS_28D)
 
     window = [first + timedelta(days=n) for n in range((shown - first).days + 1)] if has_sales else []
     week_ago = shown - timedelta(days=7)
@@ -149,7 +163,7 @@ def _read(con: duckdb.DuckDBPyConnection, publication: Publication, store_codes:
             koc_list=koc_list[scope],
             koc_reasons=koc_reasons[scope],
             campaigns=tonight[scope],
-            campaigns_28d=month[scope],
+            campaigns_28d={row["campaign_id"]: row for row in month[scope]},
         )
 
     seen = {row[0] for row in con.execute(_STORES_SEEN).fetchall()}
@@ -161,14 +175,23 @@ def _read(con: duckdb.DuckDBPyConnection, publication: Publication, store_codes:
     )
 
 
-def _base_tables(con: duckdb.DuckDBPyConnection, as_of: date, shown: date) -> None:
+def _base_tables(
+    con: duckdb.DuckDBPyConnection, as_of: date, shown: date, running: Sequence[Campaign]
+) -> None:
     con.execute("create temp table param as select ?::date as as_of, ?::date as shown", [as_of, shown])
+    con.execute(
+        "create temp table running as select unnest(?::varchar[]) as campaign_id, unnest(?::varchar[]) as trigger",
+        [[campaign.campaign_id for campaign in running], [campaign.trigger for campaign in running]],
+    )
+    con.execute(_HELD_OUT)
+    con.execute(_CARDS)
     con.execute(
         """
         create temp table person as
         select
-            m.member_id, m.home_store_code, m.phone_masked,
+            m.member_id, m.home_store_code, m.phone_masked, card.card_no, m.wecom_staff_userid,
             m.external_userid is not null as in_wecom,
+            m.member_id in (select member_id from held_out) as is_held_out,
             m.phone_masked is not null or m.external_userid is not null as reachable,
             coalesce(m.has_pos, false)::int as in_pos,
             coalesce(m.has_groupbuy, false)::int as in_groupbuy,
@@ -179,6 +202,7 @@ def _base_tables(con: duckdb.DuckDBPyConnection, as_of: date, shown: date) -> No
         from members m
         left join member_metrics x using (member_id)
         left join churn_tiers t using (member_id)
+        left join card using (member_id)
         """
     )
     con.execute(
@@ -231,6 +255,39 @@ _NOBODY: Row = {
     "in_groupbuy": 0,
     "in_contacts": 0,
 }
+
+# A decision names the member of its night; who was merged since is somebody else by name only. A lapse lasts until
+# the next purchase: for the first group order until a group-buy purchase.
+_HELD_OUT = """
+create temp table held_out as
+with recursive held(member_id, campaign_id, lapse_key) as (
+    select member_id, campaign_id, lapse_key
+    from campaign_candidates, param
+    where arm = 'holdout' and business_date <= as_of
+    union
+    select event.member_id, held.campaign_id, held.lapse_key
+    from held join member_events event on event.kind = 'merged' and event.other_member_id = held.member_id
+)
+select distinct held.member_id
+from held
+join running using (campaign_id)
+left join churn_tiers t using (member_id)
+left join member_metrics x using (member_id)
+where case running.trigger
+    when 'churn_tier' then held.lapse_key is null or held.lapse_key = t.last_purchase_on::varchar
+    else coalesce(x.groupbuy_orders_total, 0) = 0
+end
+"""
+
+# the card that the coupon lists name too; a number that was a phone is only a token, which no till knows
+_CARDS = """
+create temp table card as
+select member_id, substr(identifier, strpos(identifier, ':') + 1) as card_no
+from member_identifiers
+where namespace = 'pos_member' and valid_to is null and not coalesce(is_shared, false)
+    and identifier not like '%:tel-%'
+qualify row_number() over (partition by member_id order by valid_from desc, identifier) = 1
+"""
 
 _STORES_SEEN = """
 select store_code from store_days, param where store_code is not null and business_date <= as_of
@@ -290,7 +347,8 @@ _TIERS = """
 select
     grouping(home_store_code) as is_chain, home_store_code, tier,
     count(*) as people,
-    count(*) filter (where consent = 'Y' and reachable) as allowed,
+    count(*) filter (where consent = 'Y' and reachable and not is_held_out) as allowed,
+    count(*) filter (where consent = 'Y' and reachable and is_held_out) as held_out,
     count(*) filter (where consent = 'Y' and not reachable) as unreachable,
     count(*) filter (where consent = 'N') as opted_out,
     count(*) filter (where consent not in ('Y', 'N')) as unasked
@@ -299,16 +357,17 @@ where tier is not null
 group by grouping sets ((home_store_code, tier), (tier))
 """
 
-# a phone call to bring someone back is marketing too: only people who agreed to it are listed
+# A phone call to bring someone back is marketing too: only people who agreed to it are listed, and a campaign's
+# hold-out would no longer measure anything once the manager calls her.
 _CALLS = f"""
 with scoped as (
     select *, case when not is_chain then home_store_code end as scope_code
     from person cross join (values (true), (false)) both_scopes(is_chain)
-    where tier in ('L2', 'L3') and consent = 'Y' and reachable
+    where tier in ('L2', 'L3') and consent = 'Y' and reachable and not is_held_out
 )
 select
-    is_chain, scope_code, tier, member_id, phone_masked, in_wecom, home_store_code, last_purchase_on, days_since, usual_item,
-    spend_90d_fen
+    is_chain, scope_code, tier, member_id, phone_masked, card_no, wecom_staff_userid, in_wecom, in_groupbuy,
+    home_store_code, last_purchase_on, days_since, usual_item, spend_90d_fen
 from scoped
 qualify row_number() over (
     partition by is_chain, scope_code, tier
@@ -325,14 +384,15 @@ group by grouping sets ((home_store_code, eligible), (eligible))
 
 _KOC_LIST = f"""
 with scoped as (
-    select is_chain, koc.*, person.phone_masked, person.in_wecom, person.home_store_code,
+    select is_chain, koc.*, person.phone_masked, person.card_no, person.wecom_staff_userid, person.in_wecom,
+        person.in_groupbuy, person.home_store_code,
         case when not is_chain then person.home_store_code end as scope_code
     from koc join person using (member_id), (values (true), (false)) both_scopes(is_chain)
     where eligible in ('yes', 'unknown')
 )
 select
-    is_chain, scope_code, member_id, phone_masked, in_wecom, home_store_code, spend_30d_fen, shares_30d,
-    complaints, eligible, reason, invite_code
+    is_chain, scope_code, member_id, phone_masked, card_no, wecom_staff_userid, in_wecom, in_groupbuy,
+    home_store_code, spend_30d_fen, shares_30d, complaints, eligible, reason, invite_code
 from scoped
 qualify row_number() over (
     partition by is_chain, scope_code order by eligible desc, spend_30d_fen desc, member_id
@@ -355,7 +415,20 @@ _CAMPAIGNS = """
 select
     grouping(home_store_code) as is_chain, home_store_code, campaign_id, arm, outcome, count(*) as people
 from campaign_candidates left join person using (member_id) cross join param
-where business_date between {first} and as_of
+where business_date = as_of
 group by grouping sets ((home_store_code, campaign_id, arm, outcome), (campaign_id, arm, outcome))
 order by campaign_id, arm, outcome
+"""
+
+# whom a cap or the budget keeps waiting is a candidate again each night: persons are counted, not person-nights
+_CAMPAIGNS_28D = f"""
+select
+    grouping(home_store_code) as is_chain, home_store_code, campaign_id,
+    count(distinct member_id) as people,
+    count(distinct member_id) filter (where outcome in ('sent', 'delivered')) as reached,
+    count(distinct member_id) filter (where arm = 'holdout') as held_out
+from campaign_candidates left join person using (member_id) cross join param
+where business_date between as_of - {WINDOW_DAYS - 1} and as_of
+group by grouping sets ((home_store_code, campaign_id), (campaign_id))
+order by campaign_id
 """

@@ -43,7 +43,9 @@ def write_reports(chain: Chain, out: Path | None = None) -> list[Path]:
         PublishError: nothing has been published yet.
     """
     out = out or chain.paths.reports
-    facts = read_facts(open_publication(chain), [store.store_code for store in chain.stores])
+    facts = read_facts(
+        open_publication(chain), [store.store_code for store in chain.stores], chain.rules.campaigns
+    )
     files = store_files(facts.stores)
     env = _environment(chain, facts)
     index = out / "index.html"
@@ -101,7 +103,6 @@ def _environment(chain: Chain, facts: ChainFacts) -> Environment:
         count=words.count,
         day=words.day,
         full_day=words.full_day,
-        short_id=words.short_id,
         channel=lambda code: words.CHANNELS.get(code, code),
         store_name=lambda code: _store_name(chain, code) if code else "未归属门店",
     )
@@ -121,8 +122,10 @@ def _environment(chain: Chain, facts: ChainFacts) -> Environment:
         share_bar=charts.share_bar,
         sales_chart=_sales_chart,
         channel_chart=_channel_chart,
-        rate_chart=lambda days: charts.line([_rate(d.identified_orders, d.orders) for d in days], 100),
-        group_chart=lambda days: charts.line([_rate(d.groupbuy_fen, d.net_fen) for d in days], 100),
+        rate_chart=lambda days: charts.rates([_rate(d.identified_orders, d.orders) for d in days]),
+        group_chart=lambda days: charts.rates([_rate(d.groupbuy_fen, d.net_fen) for d in days]),
+        axis_words=_axis_words,
+        where_known=_where_known,
         spark=lambda days: charts.sparkline([d.net_fen for d in days]),
         channel_rows=_channel_rows,
         linking_lines=_linking_lines,
@@ -215,6 +218,20 @@ def _channel_chart(days: Sequence[Day]) -> charts.Chart:
     return charts.stacked_bars(stacks, ["counter", "group"], titles)
 
 
+def _axis_words(chart: charts.Chart) -> str:
+    """What the edges of a plot of percentages stand for."""
+    return f"纵轴 {chart.bottom}–{chart.top}%" + ("，不从 0 起" if chart.bottom else "")
+
+
+def _where_known(row: Row) -> str:
+    """Where the manager finds this person: by the card in the till, else through the staff member who has her contact."""
+    if row["card_no"]:
+        return f"收银卡号 {row['card_no']}"
+    if row["in_wecom"]:
+        return f"企微：{row['wecom_staff_userid']}" if row["wecom_staff_userid"] else "企微好友"
+    return "团购小程序用户" if row["in_groupbuy"] else "收银里按手机号找"
+
+
 def _channel_rows(channels: Mapping[str, Row]) -> list[tuple[str, Row]]:
     order = list(words.CHANNELS)
     return sorted(channels.items(), key=lambda item: order.index(item[0]))
@@ -231,9 +248,9 @@ def _linking_lines(facts: Facts) -> list[str]:
         )
         if paid:
             lines.append(
-                f"{channel}有 {words.count(paid)} 单没报会员号也没报手机号，靠支付账号认出，识别率由 "
-                f"{words.share(row['identified'] - paid, row['orders'])} 升到 "
-                f"{words.share(row['identified'], row['orders'])}。"
+                f"{channel}有 {words.count(paid)} 单没出示会员卡也没报手机号，靠支付账号认出："
+                f"只靠卡和手机号时识别率为 {words.share(row['identified'] - paid, row['orders'])}，"
+                f"加上支付账号是 {words.share(row['identified'], row['orders'])}。"
             )
         if row["linked"]:
             lines.append(
@@ -245,7 +262,7 @@ def _linking_lines(facts: Facts) -> list[str]:
 
 
 def _basis_words(bases: Sequence[Row], channel: str, *, identified: bool) -> str:
-    """E.g. 手机号 120、会员号 80: orders by what recognised the buyer, or by why nobody was."""
+    """E.g. 手机号 120、收银卡号 80: orders by what recognised the buyer, or by why nobody was."""
     told: dict[str, int] = {}
     for base in bases:
         if base["channel"] == channel and base["is_identified"] == identified:
@@ -282,6 +299,7 @@ def _left_out_words(consent: Row | None) -> str:
         "unasked": "没有营销授权记录",
         "opted_out": "已拒绝",
         "unreachable": "有授权但没有手机号和企微",
+        "held_out": "为对照组",
     }
     return "，".join(f"{words.count(consent[key])} 人{text}" for key, text in told.items() if consent[key])
 
@@ -295,13 +313,13 @@ def _koc_rule(chain: Chain) -> str:
 def _campaign_blocks(campaigns: Sequence[Campaign], facts: Facts) -> list[dict[str, Any]]:
     """One block per campaign of the rules, then those that only the data still knows."""
     names = {campaign.campaign_id: campaign for campaign in campaigns}
-    seen = sorted({row["campaign_id"] for row in (*facts.campaigns, *facts.campaigns_28d)} - set(names))
+    seen = sorted(({row["campaign_id"] for row in facts.campaigns} | set(facts.campaigns_28d)) - set(names))
     return [_campaign_block(campaign_id, names.get(campaign_id), facts) for campaign_id in (*names, *seen)]
 
 
 def _campaign_block(campaign_id: str, campaign: Campaign | None, facts: Facts) -> dict[str, Any]:
     tonight = [row for row in facts.campaigns if row["campaign_id"] == campaign_id]
-    month = [row for row in facts.campaigns_28d if row["campaign_id"] == campaign_id]
+    month = facts.campaigns_28d.get(campaign_id, {"people": 0, "reached": 0, "held_out": 0})
     known = [outcome for outcome in words.OUTCOMES if _people(tonight, outcome=outcome)]
     others = sorted({row["outcome"] for row in tonight} - set(words.OUTCOMES))
     outcomes = [*known, *others]
@@ -317,9 +335,7 @@ def _campaign_block(campaign_id: str, campaign: Campaign | None, facts: Facts) -
         "titles": [
             f"{label} {words.count(number)} 人" for (label, _), number in zip(labels, counts, strict=True)
         ],
-        "total_28d": _people(month),
-        "sent_28d": _people(month, outcome="sent") + _people(month, outcome="delivered"),
-        "holdout_28d": _people(month, arm="holdout"),
+        "month": month,
     }
 
 

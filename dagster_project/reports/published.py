@@ -40,6 +40,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "member_id": "VARCHAR",
         "phone_masked": "VARCHAR",
         "external_userid": "VARCHAR",
+        "wecom_staff_userid": "VARCHAR",
         "has_pos": "BOOLEAN",
         "has_groupbuy": "BOOLEAN",
         "has_wecom": "BOOLEAN",
@@ -47,9 +48,23 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "last_purchase_on": "DATE",
         "consent_marketing": "VARCHAR",
     },
+    "member_identifiers": {
+        "member_id": "VARCHAR",
+        "namespace": "VARCHAR",
+        "identifier": "VARCHAR",
+        "valid_from": "DATE",
+        "valid_to": "DATE",
+        "is_shared": "BOOLEAN",
+    },
+    "member_events": {
+        "kind": "VARCHAR",
+        "member_id": "VARCHAR",
+        "other_member_id": "VARCHAR",
+    },
     "member_metrics": {
         "as_of_date": "DATE",
         "member_id": "VARCHAR",
+        "groupbuy_orders_total": "INTEGER",
         "spend_30d_fen": "BIGINT",
         "spend_90d_fen": "BIGINT",
     },
@@ -96,8 +111,11 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "arm": "VARCHAR",
         "channel": "VARCHAR",
         "outcome": "VARCHAR",
+        "lapse_key": "VARCHAR",
     },
 }
+# A hold-out stays one for as long as the lapse lasts, so every decision counts; they are few rows a night.
+_WHOLE = frozenset({"campaign_candidates"})
 
 
 def open_publication(chain: Chain) -> Publication:
@@ -121,11 +139,12 @@ def connect(publication: Publication, *, facts_since: date | None = None) -> duc
     """An in-memory database with one view per table of `TABLES`.
 
     As-of tables show the publication's own night, facts the days from `facts_since` on (none when it is None), so
-    what is opened does not grow with the chain's history.
+    what is opened does not grow with the chain's history; only of the campaigns' decisions all are shown.
     """
     con = duckdb.connect()
     for table, columns in TABLES.items():
-        con.execute(f'create view "{table}" as {_select(publication, table, columns, facts_since)}')
+        since = date.min if facts_since and table in _WHOLE else facts_since
+        con.execute(f'create view "{table}" as {_select(publication, table, columns, since)}')
     return con
 
 

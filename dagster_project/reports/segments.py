@@ -25,7 +25,7 @@ from dagster_project.reports.published import connect, open_publication
 
 MANIFEST = "manifest.json"
 COLUMNS = {
-    "会员号": "同一个人在所有系统里的统一编号；前面的制表符让 Excel 当作文本",
+    "邻里会员号": "同一个人在所有系统里的统一编号，日报里每位顾客下面也写着它，不是收银卡号；前面的制表符让 Excel 当作文本",
     "手机(脱敏)": "中间四位隐藏；空白表示没有手机号；前面的制表符让 Excel 当作文本",
     "归属门店": "会员的归属门店名称；空白表示还没有归属",
     "最近消费": "最近一次消费的营业日（年-月-日），任何渠道",
@@ -98,7 +98,7 @@ def _prepare(con: duckdb.DuckDBPyConnection, chain: Chain) -> None:
         )
         select
             r.segment_id, r.member_id,
-            chr(9) || r.member_id as "会员号",
+            chr(9) || r.member_id as "邻里会员号",
             chr(9) || m.phone_masked as "手机(脱敏)",
             as_words(coalesce(s.told, m.home_store_code)) as "归属门店",
             coalesce(t.last_purchase_on, m.last_purchase_on) as "最近消费",
@@ -128,7 +128,7 @@ def _write_segment(
 ) -> dict[str, Any]:
     rows = con.sql(
         """
-        select "会员号", "手机(脱敏)", "归属门店", "最近消费",
+        select "邻里会员号", "手机(脱敏)", "归属门店", "最近消费",
             cast(cast(spend_fen as decimal(18, 0)) * 0.01 as decimal(18, 2)) as "近30天消费(元)", "流失分层", "入选原因"
         from listed where segment_id = ?
         order by spend_fen desc, member_id

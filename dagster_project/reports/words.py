@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 
 MISSING = "—"
@@ -54,7 +54,7 @@ FEEDS: Mapping[str, str] = {
 }
 # what recognised the buyer of an order
 BASES: Mapping[str, str] = {
-    "member_ref": "会员号",
+    "member_ref": "收银卡号",
     "phone": "手机号",
     "pay_openid": "支付账号",
     "alipay_user": "支付宝账号",
@@ -69,26 +69,27 @@ MISSES: Mapping[str, str] = {
     "unverified_phone": "手机号没有验证",
 }
 REFUSED = "号码被多人共用或不可信"
-# only where the Chinese sentence needs another word than the rule file's metric name
-_METRICS: Mapping[str, str] = {
-    "days_since_purchase": "距上次消费（天）",
-    "orders_30d": "近30天订单数",
-    "orders_total": "累计订单数",
-    "pos_orders_total": "累计柜台订单数",
-    "groupbuy_orders_total": "累计团购订单数",
-    "high_margin_orders_total": "累计高毛利品类订单数",
-    "channels_30d": "近30天渠道数",
-    "rfm_r": "RFM 最近度",
-    "rfm_f": "RFM 频次",
-    "rfm_m": "RFM 金额",
-    "spend_7d": "近7天消费（元）",
-    "spend_30d": "近30天消费（元）",
-    "spend_90d": "近90天消费（元）",
-    "counter_spend_30d": "近30天柜台消费（元）",
-    "groupbuy_spend_30d": "近30天团购消费（元）",
-    "is_potential_group_buyer": "潜在拼团用户",
+# metric of the rule file → what it is called and counted in; no unit: true or false
+_METRICS: Mapping[str, tuple[str, str]] = {
+    "days_since_purchase": ("距上次消费", "天"),
+    "orders_30d": ("近30天订单", "单"),
+    "orders_total": ("累计订单", "单"),
+    "pos_orders_total": ("累计柜台订单", "单"),
+    "groupbuy_orders_total": ("累计团购订单", "单"),
+    "high_margin_orders_total": ("累计高毛利品类订单", "单"),
+    "channels_30d": ("近30天消费渠道", "个"),
+    "rfm_r": ("RFM 最近度", "分"),
+    "rfm_f": ("RFM 频次", "分"),
+    "rfm_m": ("RFM 金额", "分"),
+    "spend_7d": ("近7天消费", "元"),
+    "spend_30d": ("近30天消费", "元"),
+    "spend_90d": ("近90天消费", "元"),
+    "counter_spend_30d": ("近30天柜台消费", "元"),
+    "groupbuy_spend_30d": ("近30天团购消费", "元"),
+    "is_potential_group_buyer": ("潜在拼团用户", ""),
 }
-_METRIC_WORD = re.compile(r"\b(" + "|".join(sorted(_METRICS, key=len, reverse=True)) + r")\b")
+_OPERATORS = {">=": "至少", "<=": "至多", ">": "超过", "<": "不到", "=": "为", "!=": "不为"}
+_CONDITION = re.compile(r"(?P<metric>\w+) (?P<op>>=|<=|!=|[<>=]) (?P<value>\S+)")
 
 
 def money(fen: int | None) -> str:
@@ -132,8 +133,11 @@ def share(part: int | None, whole: int | None) -> str:
     return f"{tenths // 10}.{tenths % 10}%"
 
 
-def change(now: int, before: int | None) -> tuple[str, str]:
-    """('up'|'down'|'same'|'none', text) against the same weekday last week; `before` None: no data for that day."""
+def change(now: int, before: int | None, told: Callable[[int], str] = count) -> tuple[str, str]:
+    """('up'|'down'|'same'|'none', text) against the same weekday last week; `before` None: no data for that day.
+
+    Beyond four times as much a percentage says nothing: then what there was a week ago is told, in the form `told`.
+    """
     if before is None:
         return "none", "上周同日无数据"
     if before == 0:
@@ -141,6 +145,8 @@ def change(now: int, before: int | None) -> tuple[str, str]:
     tenths = (abs(now - before) * 2000 + before) // (before * 2)
     if tenths == 0:
         return "same", "持平"
+    if tenths > 3000 and now > before:
+        return "up", f"上周同日只有 {told(before)}"
     amount = f"{tenths // 10}.{tenths % 10}%"
     return ("up", f"多 {amount}") if now > before else ("down", f"少 {amount}")
 
@@ -155,11 +161,16 @@ def full_day(value: date) -> str:
     return f"{value.year}年{value.month}月{value.day}日 周{_WEEKDAYS[value.weekday()]}"
 
 
-def short_id(member_id: str) -> str:
-    """Enough of a member id to find the person; ten characters, so it can never hold a phone number."""
-    return member_id[:10]
-
-
 def segment_reason(reason: str | None) -> str:
-    """A segment's rule with its metrics in Chinese, e.g. 近30天消费（元） > 500."""
-    return _METRIC_WORD.sub(lambda match: _METRICS[match.group(1)], reason or "")
+    """A segment's rule as a sentence, e.g. 近30天消费超过 500 元；是潜在拼团用户. What is no condition stays as it is."""
+    return "；".join(_condition(part) for part in (reason or "").split("；"))
+
+
+def _condition(text: str) -> str:
+    match = _CONDITION.fullmatch(text)
+    if match is None or match["metric"] not in _METRICS:
+        return text
+    name, unit = _METRICS[match["metric"]]
+    if not unit:
+        return ("是" if (match["op"] == "=") == (match["value"] == "true") else "不是") + name
+    return f"{name}{_OPERATORS[match['op']]} {match['value']} {unit}"

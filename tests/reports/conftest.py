@@ -35,6 +35,7 @@ select
     case when pick(i, 'ph', 10) < 8 then '13' || (i % 10) || '****' || lpad((1000 + i * 7 % 9000)::varchar, 4, '0') end as phone_masked,
     null::varchar as unionid,
     case when pick(i, 'wx', 10) < 5 then 'wm' || md5('x' || i) end as external_userid,
+    case when pick(i, 'wx', 10) < 4 then 'mgr_' || i % 3 end as wecom_staff_userid,
     pick(i, 'pos', 10) < 8 as has_pos, pick(i, 'gb', 10) < 6 or pick(i, 'pos', 10) >= 8 as has_groupbuy,
     pick(i, 'wx', 10) < 5 as has_wecom,
     case when i % 17 > 0 then ['S001', 'S001', 'S002', 'S002', 'S003'][1 + i % 5] end as home_store_code,
@@ -43,6 +44,15 @@ select
     null::varchar as household_id,
     case when pick(i, 'c', 10) < 7 then 'Y' when pick(i, 'c', 10) < 8 then 'N' end as consent_marketing, 'active' as status
 from range({people}) t(i);
+create table audit.member_identifiers as
+select person_id(i) as member_id, 'pos_member' as namespace, 'pos_main:00' || (80000 + i) as identifier,
+    date '{as_of}' - 50 as valid_from, null::date as valid_to, 'pos.members.member_ref' as basis, false as is_shared
+from range({people}) t(i) where i % 3 > 0
+union all
+select person_id(i), 'pos_member', 'pos_main:' || case i % 2 when 0 then 'tel-abc' else '77' || i end, date '{as_of}' - 40, null,
+    'card_number', i % 2 = 1
+from range({people}) t(i) where i % 3 = 0;
+create table audit.member_events (event_id varchar, occurred_on date, kind varchar, member_id varchar, other_member_id varchar, evidence varchar);
 create table audit.churn_tiers as
 select date '{as_of}' as as_of_date, member_id, last_purchase_on, (date '{as_of}' - last_purchase_on)::int as days_since,
     case when days_since < 7 then 'active' when days_since < 15 then 'L1' when days_since < 30 then 'L2' else 'L3' end as tier,
@@ -52,7 +62,7 @@ select date '{as_of}' as as_of_date, member_id, last_purchase_on, (date '{as_of}
 from audit.members where last_purchase_on is not null;
 create table audit.member_metrics as
 select date '{as_of}' as as_of_date, member_id, pick(member_id, 's', 80000)::bigint as spend_30d_fen,
-    spend_30d_fen + pick(member_id, 's9', 120000)::bigint as spend_90d_fen
+    spend_30d_fen + pick(member_id, 's9', 120000)::bigint as spend_90d_fen, 0 as groupbuy_orders_total
 from audit.members;
 create table audit.orders as
 select 'pos|pos_main|' || s || '|' || d || '-' || i as order_key, 'pos' as channel, 'pos_main' as connection, d || '-' || i as source_order_id,

@@ -118,9 +118,9 @@ def test_a_shop_page_holds_its_own_shop_only(chain: Chain, pages: dict[str, str]
         for other in set(names) - {code}:
             assert names[other] not in html
             assert other not in html
-        strangers = [member for member, home in homes if home != code and str(member)[:10] in html]
+        strangers = [member for member, home in homes if home != code and str(member) in html]
         assert strangers == []
-        assert any(str(member)[:10] in html for member, home in homes if home == code)
+        assert any(str(member) in html for member, home in homes if home == code)
 
 
 def test_today_is_compared_with_the_same_weekday_a_week_before(chain: Chain, pages: dict[str, str]) -> None:
@@ -145,19 +145,103 @@ def test_call_list_takes_the_most_valuable_people_who_agreed(chain: Chain, pages
     rows = _published(
         chain,
         """
-        select member_id, consent_marketing, coalesce(phone_masked, external_userid) is not null,
-            row_number() over (
-                partition by consent_marketing = 'Y' and coalesce(phone_masked, external_userid) is not null
-                order by spend_90d_fen desc, days_since, member_id
-            )
+        with held_out as (select distinct member_id as held_id from {campaign_candidates} where arm = 'holdout')
+        select member_id, coalesce(consent_marketing = 'Y', false)
+                and coalesce(phone_masked, external_userid) is not null and held_id is null as is_listed,
+            row_number() over (partition by is_listed order by spend_90d_fen desc, days_since, member_id)
         from {churn_tiers} join {members} using (member_id) join {member_metrics} using (member_id)
+        left join held_out on held_id = member_id
         where tier = 'L3'
         """,
     )
-    listed = pages["index.html"].split("店长打电话：L3")[1].split("</table>")[0]
-    for member, consent, reachable, place in rows:
-        assert (str(member)[:10] in listed) == (consent == "Y" and bool(reachable) and place <= 20)
+    listed = _calls(pages["index.html"], "L3")
+    for member, is_listed, place in rows:
+        assert (str(member) in listed) == (is_listed and place <= 20)  # type: ignore[operator]
     assert "人已拒绝" in pages["index.html"]
+
+
+def _calls(html: str, tier: str) -> str:
+    heading = {"L3": "店长打电话：L3", "L2": "顺手问候：L2"}[tier]
+    return html.split(heading)[1].split("</div>")[0]
+
+
+_ONE_PERSON = """
+delete from audit.campaign_candidates;
+update audit.churn_tiers set tier = case member_id when '{one}' then 'L3' else 'active' end;
+update audit.members set consent_marketing = 'Y', phone_masked = '138****8000' where member_id = '{one}';
+update audit.churn_tiers set last_purchase_on = '2025-12-01' where member_id = '{one}';
+"""
+_HELD_OUT = """
+insert into audit.campaign_candidates by name select '{campaign}' as campaign_id, date '2025-12-17' as business_date,
+    '{member}' as member_id, 'holdout' as arm, 'none' as channel, 'held_out' as outcome, '{lapse}' as lapse_key;
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "is_listed"),
+    [
+        pytest.param(_HELD_OUT.format(campaign="churn_l2_coupon", member="{one}", lapse="2025-12-01"), False, id="this lapse"),
+        pytest.param(_HELD_OUT.format(campaign="churn_l2_coupon", member="{one}", lapse="2025-11-02"), True, id="a lapse before"),
+        pytest.param(_HELD_OUT.format(campaign="ended", member="{one}", lapse="2025-12-01"), True, id="no running campaign"),
+        pytest.param(
+            _HELD_OUT.format(campaign="first_group_order", member="{one}", lapse="first_group_order"), False,
+            id="no group order yet",
+        ),
+        pytest.param(
+            _HELD_OUT.format(campaign="first_group_order", member="{one}", lapse="first_group_order")
+            + "update audit.member_metrics set groupbuy_orders_total = 1;", True, id="has ordered since",
+        ),
+        pytest.param(
+            _HELD_OUT.format(campaign="churn_l2_coupon", member="older", lapse="2025-12-01")
+            + "insert into audit.member_events values ('e1', date '2025-12-18', 'merged', 'old', 'older', ''),"
+            "('e2', date '2025-12-19', 'merged', '{one}', 'old', '');", False, id="merged since, twice",
+        ),
+        pytest.param(
+            _HELD_OUT.format(campaign="churn_l2_coupon", member="{one}", lapse="2025-12-01").replace("2025-12-17", "2025-07-17"),
+            False, id="decided long before the window",
+        ),
+    ],
+)  # fmt: skip
+def test_nobody_calls_a_hold_out(
+    make_chain: Callable[..., Chain], chain: Chain, change: str, is_listed: bool
+) -> None:
+    """A call would spoil what the campaign measures; the hold-out is told as a number, never as a person."""
+    ((one,),) = _published(
+        chain,
+        "select min(member_id) from {churn_tiers} join {members} using (member_id) where home_store_code = 'S001'",
+    )
+    pages = write_reports(make_chain(change=(_ONE_PERSON + change).replace("{one}", str(one))))
+    for page in (pages[0], next(page for page in pages if page.stem == "S001")):
+        calls = _calls(page.read_text("utf-8"), "L3")
+        assert (str(one) in calls) == is_listed
+        assert ("未列出：1 人为对照组" in calls) == (not is_listed)
+        assert ("没有一位在对照组之外、既有营销授权" in calls) == (not is_listed)
+
+
+def test_a_listed_person_can_be_found_in_the_till_or_in_wecom(chain: Chain, pages: dict[str, str]) -> None:
+    rows = _published(
+        chain,
+        """
+        select members.member_id, external_userid, wecom_staff_userid, has_groupbuy,
+            any_value(substr(identifier, 10)) filter (not is_shared and identifier not like '%tel-%')
+        from {members} left join {member_identifiers} using (member_id) group by all
+        """,
+    )
+    told = set()
+    for html in pages.values():
+        for block in re.findall(r"<tr><td>(.*?)</td>", html.split('id="churn"')[1], re.DOTALL):
+            (member,) = re.findall(r'"sub id">(\w+)<', block)
+            (_, contact, staff, has_groupbuy, card), *_ = (row for row in rows if row[0] == member)
+            wanted = (
+                f"收银卡号 {card}" if card
+                else f"企微：{staff}" if staff
+                else "企微好友" if contact
+                else "团购小程序用户" if has_groupbuy
+                else "收银里按手机号找"
+            )  # fmt: skip
+            assert f'<span class="sub">{wanted}</span>' in block
+            told.add(wanted.split("_")[0].split(" ")[0])
+    assert told >= {"收银卡号", "企微：mgr", "企微好友", "团购小程序用户"}
 
 
 def test_text_from_the_sources_is_escaped(pages: dict[str, str]) -> None:
@@ -270,6 +354,39 @@ def test_campaigns_show_outcomes_and_the_hold_out(chain: Chain, pages: dict[str,
     assert f"已发出 {rows['sent']} 人" in section
     assert f"对照组 <strong>{rows.get('held_out', 0)}</strong>" in section
     assert "当夜没有新的候选人" in section, "the second campaign had none"
+
+
+def test_campaigns_count_a_person_once_however_often_she_waited(make_chain: Callable[..., Chain]) -> None:
+    """Whom the cap keeps waiting is a candidate every night."""
+    chain = make_chain(
+        change="""
+        delete from audit.campaign_candidates where campaign_id = 'churn_l2_coupon';
+        insert into audit.campaign_candidates by name
+        select 'churn_l2_coupon' as campaign_id, date '2026-01-11' - d::int as business_date, member_id,
+            case when n = 3 then 'holdout' else 'treatment' end as arm, 'wecom' as channel,
+            case when n = 3 then 'held_out' when d = 0 and n = 1 then 'sent' else 'capped' end as outcome
+        from (select member_id, row_number() over (order by member_id) as n from audit.members), range(5) nights(d)
+        where n <= 3 and (n <> 3 or d = 4);
+        """
+    )
+    html = write_reports(chain)[0].read_text("utf-8")
+    assert "近 28 天候选 3 人（每人只数一次），已发出或送达 1 人，对照组 1 人" in html
+
+
+def test_a_phone_shows_what_the_wide_table_shows(pages: dict[str, str]) -> None:
+    table = pages["index.html"].split('id="stores"')[1].split("</table>")[0]
+    wide = re.findall(r'<td class="num wide">([^<]*)</td>' * 4, table)
+    narrow = re.findall(
+        r"识别率 (.*?)</span>.*?团购 (.*?)</span>.*?L3 (.*?) 人</span>.*?KOC (.*?)</span>", table
+    )
+    assert wide == narrow and len(wide) == 4, "three shops and all of them"
+
+
+def test_axes_say_where_they_start(pages: dict[str, str]) -> None:
+    recognition = pages["index.html"].split('id="recognition"')[1].split("</section>")[0]
+    low, high = map(int, re.findall(r"纵轴 (\d+)–(\d+)%，不从 0 起", recognition)[0])
+    assert 0 < low < high <= 100
+    assert "最高 ¥" in pages["index.html"]
 
 
 def test_window_is_twenty_eight_days(chain: Chain, pages: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from dagster_project.config import Chain, Store
 from dagster_project.publish import PublishError
 from dagster_project.reports import write_segment_csvs
 
-HEADER = ["会员号", "手机(脱敏)", "归属门店", "最近消费", "近30天消费(元)", "流失分层", "入选原因"]
+HEADER = ["邻里会员号", "手机(脱敏)", "归属门店", "最近消费", "近30天消费(元)", "流失分层", "入选原因"]
 
 
 def _rows(path: Path) -> list[list[str]]:
@@ -40,7 +40,7 @@ def test_lists_open_in_excel(chain: Chain, tmp_path: Path) -> None:
         assert re.fullmatch(r"\d+\.\d\d", spend)
         assert float(spend) > 500
         assert tier in ("", "活跃", "L1 初步流失", "L2 中度流失", "L3 重度流失")
-        assert reason == "近30天消费（元） > 500"
+        assert reason == "近30天消费超过 500 元"
     spends = [float(row[4]) for row in rows]
     assert spends == sorted(spends, reverse=True)
     assert len({row[0] for row in rows}) == len(rows)
@@ -94,7 +94,7 @@ def test_a_person_is_listed_once(make_chain: Callable[..., Chain]) -> None:
     )
     rows = _rows(write_segment_csvs(chain).parent / "spend_30d_over_500.csv")[1:]
     assert len({row[0] for row in rows}) == len(rows)
-    assert {row[6] for row in rows} == {"再来一次；近30天消费（元） > 500"}
+    assert {row[6] for row in rows} == {"再来一次；近30天消费超过 500 元"}
 
 
 def test_a_dropped_segment_loses_its_file_and_strangers_stay(

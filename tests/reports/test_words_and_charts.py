@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from dagster_project.config.rules import SEGMENT_METRICS
 from dagster_project.reports import charts, words
 
 
@@ -48,32 +49,63 @@ def test_change_tells_missing_from_zero() -> None:
     assert words.change(100, 100) == ("same", "持平")
     assert words.change(5, 0) == ("none", "上周同日为 0")
     assert words.change(5, None) == ("none", "上周同日无数据")
+    assert words.change(400, 100) == ("up", "多 300.0%")
+    assert words.change(401, 100) == ("up", "上周同日只有 100")
+    assert words.change(37_746_400, 100_000, words.money) == ("up", "上周同日只有 ¥1,000")
 
 
-def test_dates_and_ids() -> None:
+def test_dates() -> None:
     assert words.full_day(date(2026, 1, 11)) == "2026年1月11日 周日"
     assert words.day(None) == "—"
-    assert len(words.short_id("m" + "1" * 16)) == 10
 
 
 def test_segment_reasons_are_told_in_chinese() -> None:
     assert words.segment_reason("orders_total >= 1；high_margin_orders_total = 0") == (
-        "累计订单数 >= 1；累计高毛利品类订单数 = 0"
+        "累计订单至少 1 单；累计高毛利品类订单为 0 单"
     )
+    assert words.segment_reason("spend_30d > 500；days_since_purchase < 7") == (
+        "近30天消费超过 500 元；距上次消费不到 7 天"
+    )
+    assert words.segment_reason("is_potential_group_buyer = true") == "是潜在拼团用户"
+    assert words.segment_reason("is_potential_group_buyer != true") == "不是潜在拼团用户"
+    assert words.segment_reason("is_potential_group_buyer = false") == "不是潜在拼团用户"
     assert words.segment_reason("my_spend_30d = 1") == "my_spend_30d = 1"
     assert words.segment_reason(None) == ""
 
 
+def test_every_metric_of_the_rules_has_words() -> None:
+    for metric, kind in SEGMENT_METRICS.items():
+        value = "true" if kind == "bool" else "5"
+        for op in (">=", "<=", ">", "<", "=", "!="):
+            assert metric not in words.segment_reason(f"{metric} {op} {value}")
+
+
 @pytest.mark.parametrize(
-    ("value", "top"), [(0, 1), (1, 1), (9, 10), (10, 10), (11, 20), (21, 25), (26, 50), (999, 1000)]
+    ("percents", "bottom", "top"),
+    [
+        ([82.0, 93.4], 80, 100),
+        ([82.0, 88.0], 70, 90),
+        ([0.0, 26.0], 0, 30),
+        ([15.0, 15.0], 0, 20),
+        ([100.0, None], 80, 100),
+        ([0.0], 0, 20),
+        ([None], 0, 100),
+        ([], 0, 100),
+    ],
 )
-def test_nice_top(value: int, top: int) -> None:
-    assert charts.nice_top(value) == top
+def test_percentages_fill_the_plot(percents: list[float | None], bottom: int, top: int) -> None:
+    chart = charts.rates(percents)
+    assert (chart.bottom, chart.top) == (bottom, top)
+
+
+def test_a_line_starts_at_its_bottom() -> None:
+    assert charts.line([80, 90, 100], 100, 80).path == "M5 100L15 50L25 0"
 
 
 def test_bars_stack_from_the_bottom_up() -> None:
     chart = charts.stacked_bars([[30, 20], [0, 0], [0, 50]], ["a", "b"], ["x", "y", "z"])
-    assert chart.top == 50
+    assert chart.top == 50, "the highest bar is as high as the plot"
+    assert charts.stacked_bars([[123_456]], ["a"], ["x"]).rects[0].height == "100"
     assert [(r.css, r.y, r.height) for r in chart.rects] == [
         ("a", "40", "60"),
         ("b", "0", "40"),
