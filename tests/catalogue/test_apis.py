@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -92,8 +92,9 @@ def test_case_14_a_list_that_moves_while_it_is_read_loses_nothing(tmp_path: Path
         landed = [row["order_id"] for row in pull.rows(landing)]
         assert set(tids(pull)) == set(landed)
         assert [call.fault for call in pull.asked("trades.sold.get") if call.fault] == [kind]
-        first_pages = [call for call in pull.asked("trades.sold.get") if str(call.args["page_no"]) == "1"]
-        assert len(first_pages) >= 2  # read again, because the count or the keys did not add up
+        # read again, because the count or the keys did not add up
+        second_pages = [call for call in pull.asked("trades.sold.get") if str(call.args["page_no"]) == "2"]
+        assert len(second_pages) >= 2
         # a row that came twice unchanged is one row; one that was updated meanwhile stands there in both states
         assert len(landed) - len(set(landed)) <= 1
 
@@ -224,8 +225,13 @@ def test_case_18_refunds_of_goods_and_of_freight_add_up_by_order(nights: Nights)
     freight = [s for s in pull.world["after_sales"] if s["apply_extension"]["refund_shipping_amount"]]
     assert len(expected) >= 3 and freight
     landed = done_by_order(found["refunds"], pull)
-    for sale in freight:  # whether refund_amount holds the freight is not known; it is never lost
-        landed.pop(sale["order_sn"], None), expected.pop(sale["order_sn"], None)
+    for (
+        sale
+    ) in freight:  # whether refund_amount holds the freight is not known: nothing less than either may land
+        order = sale["order_sn"]
+        back = Decimal(sale["apply_extension"]["refund_shipping_amount"]) / 100
+        if order in expected:
+            assert landed.pop(order) in (expected[order], expected[order] + back) and expected.pop(order) >= 0
     assert landed == {order: amount for order, amount in expected.items() if amount}
     partial = [
         s
@@ -379,20 +385,12 @@ def test_case_25_seconds_milliseconds_and_texts_of_one_vendor(nights: Nights) ->
     by_order = {order["order_sn"]: order for order in pull.world["orders"]}
     for (order_sn,), row in rows.items():
         if confirmed := by_order[order_sn]["confirm_at"]:
-            local = date.fromtimestamp(confirmed / 1000 + 8 * 3600 - _utc_offset(confirmed / 1000))
-            assert row["paid_at"][:10] == local.isoformat()
+            local = datetime.fromtimestamp(confirmed // 1000, pull.chain.zone)
+            assert row["paid_at"][:19] == f"{local:%Y-%m-%d %H:%M:%S}"
     applied = {row["order_id"]: row["applied_at"] for row in pull.rows(found["refunds"])}
     assert applied == {
         s["order_sn"]: s["created_at"] for s in pull.world["after_sales"] if s["order_sn"] in applied
     }
-
-
-def _utc_offset(epoch: float) -> float:
-    from datetime import datetime
-
-    offset = datetime.fromtimestamp(epoch).astimezone().utcoffset()
-    assert offset is not None
-    return offset.total_seconds()
 
 
 def test_case_25_seconds_where_milliseconds_are_declared_are_rejected_visibly(tmp_path: Path) -> None:
