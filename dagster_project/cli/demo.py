@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from dagster_project.activation import PushReport
     from dagster_project.orchestration.night import NightResult
+    from dagster_project.publish import Publication
 
 _END = date(2026, 11, 21)
 _SINGLE_NIGHTS = 3
@@ -156,16 +157,21 @@ def _point_to(path: Path, base_url: str) -> None:
         path.write_text(changed, "utf-8")
 
 
-def _stages(night: NightResult) -> str:
+def _stage_name(stage: str) -> str:
+    """What a stage of a nightly run is called for people."""
     names = {
         "land": tr("入仓", "land"),
         "check": tr("检查", "check"),
-        "raw": tr("准备", "raw"),
-        "dbt": tr("建模", "dbt"),
+        "raw": tr("准备", "prepare"),
+        "dbt": tr("建模", "model"),
         "publish": tr("发布", "publish"),
         "report": tr("报表", "reports"),
     }
-    parts = [f"{names.get(stage, stage)} {seconds:.1f}s" for stage, seconds in night.seconds.items()]
+    return names.get(stage, stage)
+
+
+def _stages(night: NightResult) -> str:
+    parts = [f"{_stage_name(stage)} {seconds:.1f}s" for stage, seconds in night.seconds.items()]
     return f"{night.total_seconds:.1f}s（{' · '.join(parts)}）"
 
 
@@ -176,16 +182,20 @@ def _report(
     from rich.table import Table
 
     from dagster_project.cli.score import score_chain
+    from dagster_project.config import load_chain
+    from dagster_project.publish import current_publication
 
+    publication = current_publication(load_chain(out).paths)
+    assert publication is not None
     score = score_chain(out, out / "truth" / "records.csv")
     figures = Table(title=tr("演示结果", "What the demo shows"), show_header=False)
-    for label, value in _figures(out, score):
+    for label, value in _figures(publication, score):
         figures.add_row(label, value)
     stages = sorted({stage for night in nights for stage in night.seconds}, key=list(nights[0].seconds).index)
     timing = Table(title=tr("每次夜间作业用时（秒）", "Seconds per nightly run, by stage"))
     timing.add_column(tr("截至", "as of"))
     for stage in [*stages, tr("合计", "total")]:
-        timing.add_column(stage, justify="right")
+        timing.add_column(_stage_name(stage), justify="right")
     for night in nights:
         row = [f"{night.seconds.get(stage, 0):.1f}" for stage in stages]
         timing.add_row(f"{night.start} … {night.end}" if night.start != night.end else str(night.end), *row,
@@ -220,14 +230,10 @@ def _report(
     )
 
 
-def _figures(out: Path, score: dict[str, Any]) -> list[tuple[str, str]]:
+def _figures(publication: Publication, score: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is in the publication, as (label, value)."""
     import duckdb
 
-    from dagster_project.config import load_chain
-    from dagster_project.publish import current_publication
-
-    publication = current_publication(load_chain(out).paths)
-    assert publication is not None
     with duckdb.connect() as connection:
 
         def one(query: str) -> tuple[Any, ...]:
@@ -244,11 +250,18 @@ def _figures(out: Path, score: dict[str, Any]) -> list[tuple[str, str]]:
             f"select avg((basis in ('member_ref', 'pos_member'))::int) from {publication.sql('record_members')}"
             " where feed = 'tickets'"
         )
-        people = one(f"select count(*), count(*) filter (has_pos and has_groupbuy) from {members}")
-        tiers = connection.execute(
-            f"select tier, count(*) from {publication.sql('churn_tiers')} where as_of_date = ? group by tier order by tier",
-            [night],
-        ).fetchall()
+        # has_pos and has_groupbuy tell of any record; buying is counted in the night's metrics
+        people = one(
+            "select count(*), count(*) filter (pos_orders_total > 0 and groupbuy_orders_total > 0)"
+            f" from {members} left join (select * from {publication.sql('member_metrics')}"
+            f" where as_of_date = date '{night}') using (member_id)"
+        )
+        tiers = dict(
+            connection.execute(
+                f"select tier, count(*) from {publication.sql('churn_tiers')} where as_of_date = ? group by tier",
+                [night],
+            ).fetchall()
+        )
         sold = one(f"select count(*) from {lines}")
     return [
         (tr("订单 / 商品行", "orders / lines"), f"{shares[2]:,} / {sold[0]:,}"),
@@ -257,7 +270,13 @@ def _figures(out: Path, score: dict[str, Any]) -> list[tuple[str, str]]:
         (tr("其中柜台", "of which at the counter"), f"{shares[1]:.1%}"),
         (tr("只看会员卡时的柜台识别率", "counter, by member card alone"), f"{own[0]:.1%}"),
         (tr("识别质量（对照真值）", "identity against the truth"), _score_text(score)),
-        (tr("流失分层", "churn tiers"), "  ".join(f"{tier} {count:,}" for tier, count in tiers)),
+        (
+            tr("流失分层", "churn tiers"),
+            "  ".join(
+                f"{name} {tiers.get(tier, 0):,}"
+                for tier, name in (("active", tr("活跃", "active")), ("L1", "L1"), ("L2", "L2"), ("L3", "L3"))
+            ),
+        ),
     ]
 
 

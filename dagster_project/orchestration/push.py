@@ -10,7 +10,7 @@ from dagster_project.orchestration.progress import tell
 from dagster_project.orchestration.published import publish_night, published_key
 from dagster_project.privacy import chain_key
 from dagster_project.publish import last_published_as_of, recover
-from dagster_project.reports import write_reports
+from dagster_project.reports import write_reports, write_segment_csvs
 from dagster_project.warehouse import connect, prepare
 
 
@@ -22,7 +22,10 @@ class PushConfig(dg.Config):
 
 
 def refresh_feedback(chain: Chain) -> None:
-    """Rebuilds the two tables that tell of sends and publishes them; nothing else changes."""
+    """Rebuilds the two tables that tell of sends and publishes them; nothing else changes.
+
+    The segment lists stay as they are, but their manifest names the publication that readers see now.
+    """
     as_of = last_published_as_of(chain.paths)
     if as_of is None:
         return
@@ -34,6 +37,7 @@ def refresh_feedback(chain: Chain) -> None:
         raise ModelsFailedError("; ".join(run.failures))
     publish_night(chain, as_of)
     write_reports(chain)
+    write_segment_csvs(chain)
 
 
 def push_assets(chain: Chain) -> list[dg.AssetsDefinition]:

@@ -153,6 +153,7 @@ def _write_segment(
 def _manifest(publication: Publication, entries: list[dict[str, Any]]) -> str:
     document = {
         "as_of_date": publication.as_of.isoformat(),
+        # a push publishes the same night again with what became of it, and the manifest is written again then
         "publication_id": publication.publication_id,
         "format": "CSV，UTF-8 带 BOM，CRLF 换行，第一行是表头；一人一行，按近 30 天消费从高到低",
         "columns": [{"name": name, "meaning": meaning} for name, meaning in COLUMNS.items()],

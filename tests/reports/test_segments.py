@@ -9,12 +9,22 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
+import duckdb
 import pytest
 
 from dagster_project.config import Chain, Store
-from dagster_project.publish import PublishError
+from dagster_project.orchestration import push as feedback
+from dagster_project.publish import (
+    PublicationContext,
+    PublishError,
+    current_publication,
+    publish,
+    published_tables,
+)
 from dagster_project.reports import write_segment_csvs
 
 HEADER = ["邻里会员号", "手机(脱敏)", "归属门店", "最近消费", "近30天消费(元)", "流失分层", "入选原因"]
@@ -110,6 +120,35 @@ def test_a_dropped_segment_loses_its_file_and_strangers_stay(
 def test_a_chain_without_anything_has_an_empty_manifest(make_chain: Callable[..., Chain]) -> None:
     chain = make_chain(people=0, days=0, stores=(), change="delete from audit.segments;")
     assert json.loads(write_segment_csvs(chain).read_text("utf-8"))["segments"] == []
+
+
+def test_after_a_push_the_manifest_names_the_publication_that_readers_see(
+    make_chain: Callable[..., Chain], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A push publishes the night again; the lists are the same people, cut from what is current."""
+    chain = make_chain()
+    before = {path.name: path.read_bytes() for path in write_segment_csvs(chain).parent.iterdir()}
+
+    def republish(chain: Chain, as_of: date) -> None:
+        with duckdb.connect(str(chain.paths.warehouse)) as con:
+            con.execute("update audit.campaign_candidates set outcome = 'sent' where outcome = 'quiet_hours'")
+            present = con.execute(
+                "select table_name from information_schema.tables where table_schema = 'audit'"
+            ).fetchall()
+            tables = [spec for spec in published_tables() if (spec.name,) in present]
+            publish(con, chain.paths, as_of=as_of, context=PublicationContext(), tables=tables)
+
+    monkeypatch.setattr(feedback, "prepare", lambda *args, **more: None)
+    monkeypatch.setattr(feedback, "run_dbt", lambda *args, **more: SimpleNamespace(success=True))
+    monkeypatch.setattr(feedback, "publish_night", republish)
+    feedback.refresh_feedback(chain)
+    folder = chain.paths.exports / "segments" / "2026-01-11"
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    current = current_publication(chain.paths)
+    assert current is not None
+    told = json.loads(after.pop("manifest.json"))["publication_id"]
+    assert told == current.publication_id != json.loads(before.pop("manifest.json"))["publication_id"]
+    assert after == before
 
 
 def test_without_a_publication_the_error_says_what_to_run(chain: Chain, tmp_path: Path) -> None:
