@@ -82,7 +82,7 @@ def _filled(reports: Sequence[FileReport]) -> dict[str, float]:
     """`kind.feed.column` → the largest share of filled rows in any file."""
     found: dict[str, float] = {}
     for report in reports:
-        if report.chosen is None or report.chosen.missing:
+        if report.chosen is None:
             continue
         kind = report.chosen.candidate.preset.kind
         for name, columns in report.chosen.trial.filled.items():

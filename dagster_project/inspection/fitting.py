@@ -22,7 +22,7 @@ from dagster_project.landing.sql import identifier
 from dagster_project.landing.units import check_units_between
 from dagster_project.landing.validate import Limits, validate_rows
 from dagster_project.lang import tr
-from dagster_project.presets import ColumnRule, FeedRule, Preset, Table
+from dagster_project.presets import ColumnRule, FeedRule, Preset
 from dagster_project.privacy import ChainKey
 
 SURE = 0.75
@@ -60,6 +60,7 @@ class Fit:
     `assigned`: the candidate's column → the file's label. `missing`: required columns without one. `cover`: share of
     required columns that are there. `agree`: share of rows whose values of the assigned columns are acceptable.
     `explained`: share of the file's filled columns that the candidate reads. `confidence`: 0 to 1, from these three.
+    `guessed`: columns that only their content named. `profiles`: of the file's filled columns, by label.
     """
 
     candidate: Candidate
@@ -70,6 +71,7 @@ class Fit:
     agree: float = 1.0
     trial: Trial = field(default_factory=Trial)
     guessed: set[str] = field(default_factory=set)
+    profiles: Mapping[str, ColumnProfile] = field(default_factory=dict)
 
     @property
     def confidence(self) -> float:
@@ -115,7 +117,9 @@ def _by_label(candidate: Candidate, labels: Sequence[str], filled: Mapping[str, 
     cover = 1 - len(missing) / max(1, len(candidate.required))
     if not cover:
         return None
-    return Fit(candidate, assigned, missing, cover, known / max(1, len(filled)), guessed=guessed)
+    return Fit(
+        candidate, assigned, missing, cover, known / max(1, len(filled)), guessed=guessed, profiles=filled
+    )
 
 
 def column_types(candidate: Candidate, name: str) -> set[str]:
@@ -163,7 +167,7 @@ def _guess(candidate: Candidate, assigned: dict[str, str], filled: Mapping[str, 
     return guessed
 
 
-def fitted_preset(fit: Fit, profiles: Mapping[str, ColumnProfile]) -> Preset:
+def fitted_preset(fit: Fit) -> Preset:
     """The candidate's preset as it would read this file: for common shapes with the file's units and times."""
     preset, rule = fit.candidate.preset, fit.candidate.rule
     if rule is None or not fit.candidate.is_generic:
@@ -173,19 +177,19 @@ def fitted_preset(fit: Fit, profiles: Mapping[str, ColumnProfile]) -> Preset:
         used = used_columns(f"{feed.each or ''} {feed.where or ''}", rule.columns)
         if feeds and not used <= fit.assigned.keys():
             continue
-        columns = {key: _fitted_rule(column, fit, profiles) for key, column in feed.columns.items()}
+        columns = {key: _fitted_rule(column, fit) for key, column in feed.columns.items()}
         feeds[name] = feed.model_copy(update={"columns": columns})
     table = rule.model_copy(update={"feeds": feeds})
     return preset.model_copy(update={"tables": {**preset.tables, fit.candidate.table: table}})
 
 
-def _fitted_rule(rule: ColumnRule, fit: Fit, profiles: Mapping[str, ColumnProfile]) -> ColumnRule:
+def _fitted_rule(rule: ColumnRule, fit: Fit) -> ColumnRule:
     used = used_columns(rule.value, fit.candidate.columns)
     labels = [fit.assigned[name] for name in used if name in fit.assigned]
     if rule.unit is not None and labels and all("分)" in label.replace("）", ")") for label in labels):
         return rule.model_copy(update={"unit": "fen"})
     if rule.time is not None:
-        found = {profiles[label].times for label in labels if label in profiles} - {None}
+        found = {fit.profiles[label].times for label in labels if label in fit.profiles} - {None}
         if found in ({"s"}, {"ms"}):
             return rule.model_copy(update={"time": found.pop()})
     return rule
@@ -219,7 +223,7 @@ def mapped_feeds(fit: Fit, rows: pa.Table, preset: Preset | None = None) -> dict
     kept = rows.select([*renamed, "_row_no"]).rename_columns([*renamed.values(), "_row_no"])
     if fit.candidate.rule is None:
         return {fit.candidate.table: kept}
-    used = preset or fitted_preset(fit, {})
+    used = preset or fitted_preset(fit)
     settings = {key: setting.default or "1" for key, setting in used.settings.items()}
     settings.setdefault("store_code", "1")
     settings["store_code"] = settings["store_code"] or "1"

@@ -113,9 +113,9 @@ class Profiler:
             return [ColumnProfile(name) for name in self.names]
         # trimming millions of cells is slow, and hardly any begins with a blank
         listed = ", ".join(
-            f"count(*) filter (c{i} <> '' and (ascii(c{i}) not in (9, 10, 13, 32, 160, 12288)"
-            f" or {self._cells[name]} is not null)), approx_count_distinct(c{i})"
-            for i, name in enumerate(self.names)
+            f"count(case when c{i} > '!' and ascii(c{i}) not in (160, 12288) then '' when c{i} = '' then null"
+            f" else {cell} end), approx_count_distinct(c{i})"
+            for i, cell in enumerate(self._cells.values())
         )
         counts = self._row(f"select {listed} from source")
         return [

@@ -112,8 +112,10 @@ def _is_headless(report: FileReport) -> bool:
 
 
 def _choose(report: FileReport) -> None:
-    own = [fit for fit in report.fits if not fit.candidate.is_generic]
-    generic = [fit for fit in report.fits if fit.candidate.is_generic]
+    # landing refuses a file that lacks a required column, however much of it is known
+    whole = [fit for fit in report.fits if not fit.missing]
+    own = [fit for fit in whole if not fit.candidate.is_generic]
+    generic = [fit for fit in whole if fit.candidate.is_generic]
     best = own[0] if own and own[0].confidence >= SURE else None
     if best is None and generic and generic[0].confidence >= SURE:
         best = generic[0]

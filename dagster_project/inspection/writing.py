@@ -174,7 +174,7 @@ def _mapping_text(connection: _Connection) -> str:
 def _table_lines(table: str, fits: Sequence[tuple[FileReport, Fit]], others: set[str]) -> list[str]:
     report, fit = min(fits, key=lambda pair: len(pair[1].missing))
     profiles = report.profiles()
-    rule = fitted_preset(fit, profiles).tables[table]
+    rule = fitted_preset(fit).tables[table]
     # a feed of its own file is not made a second time out of another
     feeds = {name: feed for name, feed in rule.feeds.items() if name == table or name not in others}
     kept = {name: _kept_rules(name, feed, fit) for name, feed in feeds.items()}

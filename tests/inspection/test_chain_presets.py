@@ -28,7 +28,7 @@ def bring(root: Path, text: str, name: str = "our_till", preset: str | None = No
     (root / "presets" / f"{name}.yml").write_text(text, "utf-8")
     (root / "chain.yml").write_text(
         "chain: {code: c, name: 店}\nconnections:\n"
-        "  - {name: wecom, preset: wecom_api, base_url: x, corp_id: c, secret: s}\n"
+        '  - {name: wecom, preset: wecom_api, base_url: "http://127.0.0.1:1", corp_id: c, secret: s}\n'
         f"  - {{name: till, preset: {preset or name}}}\n",
         "utf-8",
     )
