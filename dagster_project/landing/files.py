@@ -41,10 +41,27 @@ def arrived_nights(chain: Chain, connection: str, folder_name: str) -> list[date
     if folder.is_dir():
         for path in folder.iterdir():
             try:
-                nights.append(date.fromisoformat(path.name))
+                night = date.fromisoformat(path.name)
             except ValueError:
                 continue
+            # 20261122 is a date too, but not a folder that landing looks into
+            if path.name == night.isoformat() and path.is_dir():
+                nights.append(night)
     return sorted(nights)
+
+
+def data_files(folder: Path) -> Iterator[Path]:
+    """Files below a folder that are finished and no office lock, hidden or helper file, in a stable order."""
+    # dump tools make folders of their own below the night
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if is_data_file(path, folder):
+            yield path
+
+
+def is_data_file(path: Path, folder: Path) -> bool:
+    """False for a file below a folder that is still being copied in, hidden, or an office lock."""
+    hidden = any(part.startswith((".", "~$")) for part in path.relative_to(folder).parts)
+    return not hidden and not path.name.endswith(_UNFINISHED)
 
 
 def land_files(
@@ -97,13 +114,9 @@ def _arrived_files(
         folder = chain.paths.landing / connection.name / folder_name / night.isoformat()
         if not folder.is_dir():
             continue
-        # dump tools make folders of their own below the night
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            parts = path.relative_to(folder).parts
-            if any(part.startswith((".", "~$")) for part in parts) or path.name.endswith(_UNFINISHED):
-                continue
+        for path in data_files(folder):
             if _is_settled(path, chain.rules.guards.settle_seconds):
-                yield path, "/".join(parts)
+                yield path, path.relative_to(folder).as_posix()
 
 
 def _is_settled(path: Path, seconds: int) -> bool:

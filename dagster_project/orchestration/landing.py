@@ -14,6 +14,7 @@ from dagster_project.landing import FeedLanding, land_files, land_pull, land_win
 from dagster_project.lang import tr
 from dagster_project.orchestration.context import OWNERS, ChainResource, daily, run_as_of, run_nights
 from dagster_project.orchestration.progress import tell
+from dagster_project.orchestration.usable import Finding, empty_files, findings_text, unusable_rows
 from dagster_project.presets import load_client
 from dagster_project.privacy import chain_key
 from dagster_project.publish import last_published_as_of
@@ -69,6 +70,9 @@ def _check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         ),
         dg.AssetCheckSpec("files_readable", asset=key, description="no file went to quarantine"),
         dg.AssetCheckSpec(
+            "rows_usable", asset=key, description="no row was rejected, and no file came without rows"
+        ),
+        dg.AssetCheckSpec(
             "arrived",
             asset=key,
             description="the newest night of the run brought a file, and every part of the source could be read",
@@ -89,8 +93,8 @@ def _feed_asset(chain: Chain, connection: Connection, feed: Feed) -> dg.AssetsDe
     def land(context: dg.AssetExecutionContext, chain: ChainResource) -> Iterator[dg.MaterializeResult]:
         loaded = chain.load()
         key = chain_key(loaded.paths.vault)
-        landings = land_files(loaded, loaded.connection(connection.name), feed.name, run_nights(context), key)
-        yield from _results(loaded, connection.name, landings)
+        source = loaded.connection(connection.name)
+        yield from _results(loaded, source, land_files(loaded, source, feed.name, run_nights(context), key))
 
     return land
 
@@ -113,7 +117,7 @@ def _connection_asset(chain: Chain, connection: Connection, land: _Lander) -> dg
     ) -> Iterator[dg.MaterializeResult]:
         loaded = chain.load()
         source = loaded.connection(connection.name)
-        yield from _results(loaded, source.name, land(context, loaded, source))
+        yield from _results(loaded, source, land(context, loaded, source))
 
     return land_connection
 
@@ -176,15 +180,20 @@ def _pull(chain: Chain, connection: Connection, as_of: date) -> tuple[dict[str, 
 
 
 def _results(
-    chain: Chain, connection: str, landings: Mapping[str, FeedLanding]
+    chain: Chain, source: Connection, landings: Mapping[str, FeedLanding]
 ) -> Iterator[dg.MaterializeResult]:
+    # an API that has nothing to tell is no empty file
+    empty = set() if source.is_api else empty_files(landings)
     for name, landing in landings.items():
         rows = landing.total("rows_loaded")
-        tell(tr(f"入仓 {connection}/{name}：{rows:,} 行", f"landed {connection}/{name}: {rows:,} rows"))
-        yield _result(chain, lake_key(connection, name), landing)
+        tell(tr(f"入仓 {source.name}/{name}：{rows:,} 行", f"landed {source.name}/{name}: {rows:,} rows"))
+        findings = unusable_rows(landing, chain.paths.lake, empty)
+        yield _result(chain, lake_key(source.name, name), landing, findings)
 
 
-def _result(chain: Chain, key: dg.AssetKey, landing: FeedLanding) -> dg.MaterializeResult:
+def _result(
+    chain: Chain, key: dg.AssetKey, landing: FeedLanding, findings: Sequence[Finding]
+) -> dg.MaterializeResult:
     manifests = landing.manifests
     wrong = [m.file for m in manifests if m.rows_read != m.rows_loaded + m.rows_repeated + m.rows_rejected]
     quarantined = [f"{m.night}/{m.file}: {m.reason}" for m in landing.quarantined]
@@ -211,6 +220,13 @@ def _result(chain: Chain, key: dg.AssetKey, landing: FeedLanding) -> dg.Material
             dg.AssetCheckResult(
                 asset_key=key, check_name="files_readable", passed=not quarantined, severity=warn,
                 metadata={"quarantined": "\n".join(quarantined)},
+            ),
+            dg.AssetCheckResult(
+                asset_key=key, check_name="rows_usable", passed=not findings, severity=warn,
+                metadata={
+                    "worst": dg.MetadataValue.md("\n".join(f"- {line}" for line in findings_text(findings))),
+                    "files": dg.MetadataValue.json(list(findings)),
+                },
             ),
             dg.AssetCheckResult(
                 asset_key=key, check_name="arrived", passed=not newest_missing and landing.complete, severity=warn,

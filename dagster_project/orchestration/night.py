@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -16,9 +16,11 @@ import sqlalchemy
 from sqlalchemy.engine import Engine
 
 from dagster_project.config import Chain, load_chain
+from dagster_project.landing.misplaced import Misplaced, misplaced_data
 from dagster_project.lang import tr
 from dagster_project.orchestration.build import QUIET, build_definitions
 from dagster_project.orchestration.progress import listening
+from dagster_project.orchestration.usable import Finding, findings_text
 from dagster_project.publish import Publication, current_publication, recover
 from dagster_project.warehouse.connect import WarehouseBusyError
 
@@ -26,6 +28,7 @@ from dagster_project.warehouse.connect import WarehouseBusyError
 _STAGES = (("lake__", "land"), ("gate_lake", "check"), ("raw_tables", "raw"), ("dbt_models", "dbt"),
            ("publish", "publish"), ("reports", "report"), ("exports", "report"), ("activation", "push"))  # fmt: skip
 
+_MISPLACED_SHOWN = 5
 # marks the runs of this module, whose process holds the chain's run lock while it lives
 _IN_PROCESS = {"linli/in_process": "true"}
 
@@ -131,6 +134,8 @@ def run_nights(
         )
     night = NightResult(start, end, result.success)
     _read_events(night, result)
+    if lost := misplaced_text(misplaced_data(chain)):
+        night.warnings.append(lost)
     night.publication = current_publication(chain.paths)
     if night.success and night.publication:
         night.warnings += missing_sources(night.publication)
@@ -160,6 +165,7 @@ def run_each_night(
 
 
 def _read_events(night: NightResult, result: dg.ExecuteInProcessResult) -> None:
+    unusable: list[Finding] = []
     for event in result.all_events:
         step = event.step_key or ""
         if event.event_type_value == "STEP_SUCCESS":
@@ -174,6 +180,10 @@ def _read_events(night: NightResult, result: dg.ExecuteInProcessResult) -> None:
                 text = f"{check.asset_key.path[1]}：{notes}"
                 if notes and text not in night.warnings:
                     night.warnings.append(text)
+            elif check.check_name == "rows_usable":
+                # the worst files of the whole run, not of every feed
+                files = check.metadata["files"].value
+                unusable += files if isinstance(files, list) else []
             elif not check.passed:
                 _note_check(night, check)
         elif event.event_type_value == "STEP_FAILURE":
@@ -182,6 +192,20 @@ def _read_events(night: NightResult, result: dg.ExecuteInProcessResult) -> None:
                 continue
             cause = error.cause or error
             night.failures.append(f"{step}: {cause.message.strip().splitlines()[-1][:500]}")
+    night.warnings += findings_text(unusable)
+
+
+def misplaced_text(found: Sequence[Misplaced]) -> str:
+    """One line about everything that lies where landing does not look; '' when nothing does."""
+    if not found:
+        return ""
+    listed = tr("；", "; ").join(str(item) for item in found[:_MISPLACED_SHOWN])
+    more = len(found) - _MISPLACED_SHOWN
+    tail = tr(f"；另有 {more} 处", f"; and {more} more") if more > 0 else ""
+    return tr(
+        f"landing/ 里有 {len(found)} 处放错了地方，没有读取：{listed}{tail}",
+        f"landing/ holds {len(found)} misplaced entries that were not read: {listed}{tail}",
+    )
 
 
 def missing_sources(publication: Publication) -> list[str]:

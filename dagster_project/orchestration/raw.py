@@ -6,6 +6,7 @@ import dagster as dg
 
 from dagster_project.config import Chain
 from dagster_project.contracts import feeds_of, kinds
+from dagster_project.landing.misplaced import misplaced_data
 from dagster_project.lang import tr
 from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource, run_as_of
 from dagster_project.orchestration.landing import lake_key
@@ -63,6 +64,8 @@ def raw_tables(chain: Chain) -> dg.AssetsDefinition:
             forgotten = unlanded_nights(connection, loaded, as_of)
         tell(tr(f"准备数仓：截至 {as_of}，新批次 {len(prepared.pending)} 个",
                 f"warehouse ready as of {as_of}, {len(prepared.pending)} new batches"))  # fmt: skip
+        for warning in [*loaded.warnings, *map(str, misplaced_data(loaded))]:
+            context.log.warning(warning)
         for connection_name, feed, night in forgotten[:10]:
             tell(tr(f"注意：{connection_name}/{feed}/{night} 还没有入仓，请运行 linli run --date {night}",
                     f"note: {connection_name}/{feed}/{night} has never been landed; run linli run --date {night}"))  # fmt: skip

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dagster_project.config import Chain, Connection
 from dagster_project.lake.batches import list_manifests, read_manifest
-from dagster_project.landing.files import arrived_nights
+from dagster_project.landing.files import arrived_nights, data_files
 
 _FILES_SCHEMA = pa.schema(
     [
@@ -135,24 +135,26 @@ def gate_batches(connection: duckdb.DuckDBPyConnection, batch_ids: Iterable[str]
 def unlanded_nights(
     connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date
 ) -> list[tuple[str, str, date]]:
-    """(connection, feed, night) of landing folders up to `as_of` that no run has taken in."""
+    """(connection, folder, night) of landing folders up to `as_of` that no run has taken in.
+
+    Only folders that landing looks into and that hold a finished file: running their night takes them in.
+    """
     landed = set(connection.execute("select distinct connection, feed, night from ops.files").fetchall())
     missing = []
     for source in chain.connections:
         folder = chain.paths.landing / source.name
-        for feed in (
-            sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-        ):
-            names = _feeds_in(source, feed)
-            for night in arrived_nights(chain, source.name, feed):
-                has_files = any((folder / feed / night.isoformat()).iterdir())
-                if night <= as_of and has_files and not {(source.name, f, night) for f in names} & landed:
-                    missing.append((source.name, feed, night))
+        for name in [] if source.is_api else sorted(source.folders):
+            feeds = _feeds_in(source, name)
+            for night in arrived_nights(chain, source.name, name):
+                if night > as_of or {(source.name, feed, night) for feed in feeds} & landed:
+                    continue
+                if next(data_files(folder / name / night.isoformat()), None) is not None:
+                    missing.append((source.name, name, night))
     return missing
 
 
 def _feeds_in(source: Connection, folder: str) -> list[str]:
-    """Canonical feeds that a landing folder's files become; the folder's own name when no preset knows it."""
-    table = source.folders.get(folder)
+    """Canonical feeds that a landing folder's files become."""
+    table = source.folders[folder]
     tables = source.definition.tables
-    return list(tables[table].feeds) if table in tables else [folder]
+    return list(tables[table].feeds) if tables else [table]

@@ -271,3 +271,20 @@ def test_no_row_is_lost_silently(
 def test_files_without_a_usable_header_are_refused(content: str) -> None:
     with pytest.raises(UnreadableFileError):
         read_bytes(content.encode())
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"%PDF-1.7\n%\xe2\xe3\n1 0 obj", "PDF"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"Rar!\x1a\x07", "RAR"),
+        (b"{\\rtf1", "RTF"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named_as_what_it_is(
+    chain: Chain, drop, content: bytes, kind: str
+) -> None:
+    drop(chain.root, "pos_main", "tickets", NIGHT, "a.csv", content)
+    [manifest] = land(chain).quarantined
+    assert manifest.reason == f"不支持的文件类型（{kind}）。请导出为 xlsx 或 csv"

@@ -23,6 +23,16 @@ from dagster_project.lang import tr
 
 __all__ = ["Layout", "TextTable", "UnreadableFileError", "archive_members", "normal_label", "read_bytes"]
 
+# what people put in by mistake, by its first bytes
+_NO_TABLES = {
+    b"%PDF-": "PDF",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"Rar!": "RAR",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"{\\rtf": "RTF",
+}
 _MOST_WRAPPERS = 2
 
 
@@ -49,6 +59,17 @@ def read_bytes(
     return result
 
 
+def _check_kind(data: bytes) -> None:
+    kind = next((kind for start, kind in _NO_TABLES.items() if data.startswith(start)), None)
+    if kind is not None:
+        raise UnreadableFileError(
+            tr(
+                f"不支持的文件类型（{kind}）。请导出为 xlsx 或 csv",
+                f"not a file type that can be read ({kind}); export xlsx or csv",
+            )
+        )
+
+
 def _read_plain(data: bytes, layout: Layout | None, password: str | None, sheet: str | None) -> TextTable:
     if data[:4] == b"PAR1":
         return read_parquet(data, layout)
@@ -58,6 +79,7 @@ def _read_plain(data: bytes, layout: Layout | None, password: str | None, sheet:
         raise UnreadableFileError(
             tr("压缩包里又是压缩包，请解压后放入", "an archive inside another file; unpack it first")
         )
+    _check_kind(data)
     text = to_utf8(data)
     start = bytes(text.content[:4096]).lstrip()
     if start[:1] == b"{":
