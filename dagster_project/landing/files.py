@@ -168,6 +168,12 @@ class _Reading:
         self._data, self._problem = data, problem
         self.sha256 = hashlib.sha256(data).hexdigest()
         self._feeds: dict[str, TextTable] | None = None
+        self._drift: list[str] = []
+
+    def told(self) -> list[str]:
+        """What the reader found unusual but readable; once, not once per feed."""
+        said, self._drift = self._drift, []
+        return said
 
     def feed(self, feed: Feed) -> TextTable:
         """Rows of one feed under canonical names. Raises: UnreadableFileError."""
@@ -186,10 +192,12 @@ class _Reading:
         password = self._connection.settings.get("file_password")
         if not tables:
             source = read_bytes(self._data, _standard_layout(feed), password=password)
+            self._drift = [mask_text(note) for note in source.drift]
             return {feed.name: replace(source, table=_canonical_names(source.table, feed))}
         rule = tables[self._table]
         source = read_bytes(self._data, _layout(rule), password=password)
         _check_count(rule, self._name, source.rows_read)
+        self._drift = [mask_text(note) for note in source.drift]
         return self._mapped(rule, source)
 
     def _mapped(self, rule: Table, source: TextTable) -> dict[str, TextTable]:
@@ -235,6 +243,7 @@ class _FeedTaker:
         if loaded is None:
             taken = self._waiting.add(blank, lambda: reading.feed(self.feed))
             self._seen.take(taken)
+            self.landing.notes += [f"{blank.night}/{name}：{note}" for note in reading.told()]
             return taken.status != "quarantined"
         self._waiting.write_after(
             replace(

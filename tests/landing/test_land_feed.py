@@ -288,3 +288,17 @@ def test_a_file_that_is_no_table_is_named_as_what_it_is(
     drop(chain.root, "pos_main", "tickets", NIGHT, "a.csv", content)
     [manifest] = land(chain).quarantined
     assert manifest.reason == f"不支持的文件类型（{kind}）。请导出为 xlsx 或 csv"
+
+
+def test_what_a_reader_finds_unusual_is_said_once_with_the_file(chain: Chain, drop) -> None:
+    """A second sheet that fits is not read: nobody may miss that."""
+    book = openpyxl.Workbook()
+    for sheet in (book.active, book.create_sheet("十一月")):
+        sheet.append(["sku", "item_name", "category"])
+        sheet.append(["A1", "白菜", "叶菜"])
+    buffer = io.BytesIO()
+    book.save(buffer)
+    drop(chain.root, "pos_main", "products", NIGHT, "商品.xlsx", buffer.getvalue())
+    landing = land(chain, name="products")
+    assert landing.total("rows_loaded") == 1
+    assert [note for note in landing.notes if "十一月" in note and "商品.xlsx" in note]
