@@ -72,9 +72,9 @@ def _replayed_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
             row_number() over (partition by d.basket_id order by s.sku_no, d.product_id)::INT as line_no,
             case when s.weighed then greatest(0.05, round((sales_value + retail_disc) * {world.rates.yuan_per_dollar}
                     * 100 / s.price_fen, 3)) else least(greatest(quantity, 1), 50) end::DECIMAL(10, 3) as qty,
-            case when s.weighed then s.price_fen else greatest(10, round((sales_value + retail_disc)
+            case when s.weighed then s.price_fen else least(s.dearest_fen, greatest(10, round((sales_value + retail_disc)
                     * {world.rates.yuan_per_dollar} * 10 / least(greatest(quantity, 1),
-                        50)) * 10) end::BIGINT as price_fen,
+                        50)) * 10)) end::BIGINT as price_fen,
             (round(retail_disc * {world.rates.yuan_per_dollar} * 10) * 10)::BIGINT as disc_fen,
             sales_value <= 0 as gift
         from dated d join product_sku s using (product_id)

@@ -14,6 +14,8 @@ from dagster_project.simulator.database import text_list
 from dagster_project.simulator.settings import World
 
 _DATA = files("dagster_project.simulator").joinpath("data")
+# Behind one kind of goods the American receipts have anything from a pencil to a printer; a community shop has not.
+TIMES_USUAL = 3
 
 
 @cache
@@ -45,7 +47,7 @@ def build_catalogue(con: duckdb.DuckDBPyConnection, world: World) -> None:
     """Creates `sku`: one row per article, `sku_no` counted from the best-selling one (0).
 
     Columns: sku_no, sku, item_name, category, category_l1, unit, weighed, shelf_life_days, price_fen (per unit or
-    kg), cost_fen, stocked (has an evening stock count). The real basis adds `product_sku` (product_id → sku_no).
+    kg), cost_fen, stocked (has an evening stock count), dearest_fen (no counted article costs more). The real basis adds `product_sku` (product_id → sku_no).
     """
     con.execute(
         "create table category as select row_number() over () - 1 as category_no, * replace ((weighed = 'Y') as weighed,"
@@ -67,7 +69,7 @@ def build_catalogue(con: duckdb.DuckDBPyConnection, world: World) -> None:
         f"""create table sku as
         with priced as (
             select a.*, c.* exclude (category_no),
-                case when a.unit_yuan is not null and not c.weighed then greatest(0.5, a.unit_yuan)
+                case when a.unit_yuan is not null and not c.weighed then least(greatest(0.5, a.unit_yuan), c.base_price * {TIMES_USUAL})
                      else c.base_price * (0.7 + 0.7 * u(a.article_key, 'price')) end as yuan_each
             from article a join category c using (category_no))
         select (row_number() over (order by weight desc, article_key) - 1)::INT as sku_no,
@@ -81,12 +83,13 @@ def build_catalogue(con: duckdb.DuckDBPyConnection, world: World) -> None:
             category, category_l1, unit, weighed, shelf_life_days, stocked,
             (round(yuan_each * 10) * 10)::BIGINT as price_fen,
             (round(yuan_each * (1 - margin) * 10) * 10)::BIGINT as cost_fen,
-            article_key
+            article_key,
+            (base_price * {TIMES_USUAL} * 100)::BIGINT as dearest_fen
         from priced order by sku_no"""
     )
     if world.basis == "real":
         con.execute(
-            "create table product_sku as select p.product_id, s.sku_no, s.weighed, s.price_fen "
+            "create table product_sku as select p.product_id, s.sku_no, s.weighed, s.price_fen, s.dearest_fen "
             "from product_article p join sku s using (article_key)"
         )
 

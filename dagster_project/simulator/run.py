@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -85,7 +86,8 @@ def simulate(
     """Writes a simulated chain: configuration, landing files, the WeCom world and the truth about it all.
 
     Args:
-        out: the chain folder. `landing/`, `truth/`, `sandbox/`, `chain.yml` and `stores.csv` are replaced.
+        out: the chain folder. `landing/`, `truth/`, `sandbox/`, `chain.yml` and `stores.csv` are replaced; the commented
+            default rules are put into `rules/` where there are none yet.
         basis: `real` replays Complete Journey receipts, `synthetic` generates baskets.
         persons: how many people; None (real only) takes all 2,469 households.
         stores, days, seed: size and seed. The same arguments give the same bytes.
@@ -146,6 +148,7 @@ def simulate(
         landing.close_truth()
         _write_truth(con, out / "truth")
         _write_chain(con, world, out)
+        _write_rules(out / "rules")
         size = con.execute(
             "select (select count(*) from person), (select count(*) from household)"
         ).fetchone()
@@ -263,6 +266,14 @@ def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
                     join person f on f.pid = h.from_pid join person t on t.pid = h.to_pid
             ) order by trap, person_id) to '{folder / "traps.csv"}' (header)"""
     )
+
+
+def _write_rules(folder: Path) -> None:
+    """The packaged rules with their comments, so that there is a file to add to; what is there is somebody's own."""
+    folder.mkdir(exist_ok=True)
+    for rules in files("dagster_project").joinpath("templates/chain/rules").iterdir():
+        if not (folder / rules.name).exists():
+            (folder / rules.name).write_bytes(rules.read_bytes())
 
 
 def _write_chain(con: duckdb.DuckDBPyConnection, world: World, out: Path) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import date
+from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -369,6 +370,31 @@ def test_the_true_effect_of_a_coupon_is_known(world: SimulationSummary) -> None:
         f"where event = 'issued' and coupon_code in ({codes})"
     ).fetchone()
     assert issued == con.execute(f"select count(*) from ({codes})").fetchone()
+
+
+def test_the_default_rules_are_there_to_be_edited_and_edits_stay(tmp_path: Path) -> None:
+    out = tmp_path / "chain"
+    _synthetic(out, persons=60, days=10)
+    packaged = files("dagster_project").joinpath("templates/chain/rules")
+    assert {path.name: path.read_bytes() for path in (out / "rules").iterdir()} == {
+        rules.name: rules.read_bytes() for rules in packaged.iterdir()
+    }
+    (out / "rules" / "churn.yml").write_text("l1_days: 5\nl2_days: 15\nl3_days: 30\n", "utf-8")
+    _synthetic(out, persons=60, days=10)
+    assert load_chain(out).rules.churn.l1_days == 5
+
+
+def test_no_article_costs_what_no_community_shop_sells(real: SimulationSummary) -> None:
+    """The receipts have printers behind the same kind of goods as notebooks."""
+    usual = files("dagster_project.simulator").joinpath("data/categories.csv")
+    lines, dearest = duckdb.sql(
+        f"""
+        select count(*), max(price::double / base_price)
+        from read_csv('{real.out}/landing/pos_main/ticket_lines/*/*.csv', all_varchar = true, ignore_errors = true)
+        join read_csv('{usual}') using (category)
+        """
+    ).fetchall()[0]
+    assert lines > 1_000 and 1 < dearest <= 3
 
 
 def test_the_chain_folder_is_one(world: SimulationSummary) -> None:
