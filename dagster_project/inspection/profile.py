@@ -158,7 +158,11 @@ class Profiler:
             bare = f"try_cast(regexp_replace({tidy}, '[,¥￥元+]', '', 'g') as decimal(18, 2))"
             low, high = self._row(f"select min({bare}), max({bare}) from sample")
             if low is not None and high < 10**9:
-                profile.low, profile.high = f"{low:.2f}", f"{high:.2f}"
+                form = ".2f" if profile.kind == "money" else "f"
+                profile.low, profile.high = (
+                    f"{amount.normalize() if profile.kind == 'number' else amount:{form}}"
+                    for amount in (low, high)
+                )
         elif profile.kind in ("time", "clock"):
             profile.example = (
                 self._row(

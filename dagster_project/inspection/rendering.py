@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.rule import Rule
@@ -21,6 +22,13 @@ from dagster_project.lang import tr
 from dagster_project.privacy import mask_text
 
 NARROW = 70
+# Chinese terminals draw frames two cells wide, which would tear a table apart: no frames
+_PLAIN_TABLE: dict[str, Any] = {
+    "box": None,
+    "pad_edge": False,
+    "padding": (0, 2, 0, 0),
+    "header_style": "bold underline",
+}
 _LONGEST = 60
 # canonical columns whose few values are words of a system and name nobody
 _SHOWN_VALUES = frozenset(
@@ -49,14 +57,14 @@ def safe(text: str, longest: int = _LONGEST) -> str:
 
 def render_file(report: FileReport, width: int) -> RenderableType:
     """One file's report."""
-    title = Rule(Text(safe(report.name), style="bold"), align="left", style="cyan")
+    title = Rule(Text(safe(report.name), style="bold"), align="left", style="cyan", characters="-")
     if report.problem:
         return Group(title, _line(tr("读不了", "unreadable"), safe(report.problem, 400), "red"), Text())
     parts: list[RenderableType] = [title, *_facts(report), *_fit_lines(report)]
     parts += [_phone_line(report, figures) for figures in report.phones]
     parts += _spans(report) + _repeats(report)
     parts += [_line(tr("留意", "note"), safe(note, 200), "yellow") for note in report.notes[:6]]
-    parts.append(_columns_table(report, width))
+    parts += [Text(), _columns_table(report, width)]
     return Group(*parts, Text())
 
 
@@ -69,9 +77,12 @@ def render_features(verdicts: Sequence[Verdict], width: int) -> RenderableType:
         "unknown": tr("未知", "unknown"),
     }
     table = Table(
-        title=tr("用这些数据能做什么", "What these data are good for"), title_justify="left", title_style="bold",
+        title=tr("用这些数据能做什么", "What these data are good for"),
+        title_justify="left",
+        title_style="bold",
         expand=width < NARROW,
-    )  # fmt: skip
+        **_PLAIN_TABLE,
+    )
     narrow = width < NARROW
     table.add_column(tr("功能", "feature"), no_wrap=not narrow, overflow="fold", ratio=4 if narrow else None)
     table.add_column("", no_wrap=True)
@@ -157,7 +168,11 @@ def _fit_lines(report: FileReport) -> list[RenderableType]:
         lines += _missing_line(nearest) + _trial_lines(nearest.trial)
         return lines
     lines.append(
-        _line(label, f"{_fit_name(best)} {tr('把握', 'confidence')} {best.confidence:.0%}", "bold green")
+        _line(
+            label,
+            f"{_fit_name(best)} {tr('把握', 'confidence')} {best.confidence:.0%}",
+            "yellow" if report.rival else "bold green",
+        )
     )
     if report.rival is not None:
         text = tr(
@@ -296,7 +311,7 @@ def _repeats(report: FileReport) -> list[RenderableType]:
 
 def _columns_table(report: FileReport, width: int) -> RenderableType:
     narrow = width < NARROW
-    table = Table(expand=narrow, pad_edge=not narrow)
+    table = Table(**_PLAIN_TABLE, expand=narrow)
     table.add_column(tr("列", "column"), overflow="fold", ratio=5 if narrow else None)
     table.add_column(tr("有值", "filled"), justify="right", no_wrap=True)
     table.add_column(tr("样例", "example"), overflow="fold", ratio=4 if narrow else None)
@@ -340,15 +355,25 @@ def _roles(fit: Fit | None) -> dict[str, list[str]]:
         if rule is None:
             roles[label] = [name]
             continue
+        # what an expression begins with is what it is about
         uses = [
-            (len(used_columns(column.value, rule.columns)), key)
+            (
+                _words(column.value, rule.columns).index(name) > 0,
+                len(used_columns(column.value, rule.columns)),
+                key,
+            )
             for feed in rule.feeds.values()
             for key, column in feed.columns.items()
             if name in used_columns(column.value, rule.columns)
         ]
-        least = min((count for count, _ in uses), default=0)
-        roles[label] = list(dict.fromkeys(key for count, key in uses if count == least))[:2]
+        nearest = min((use[:2] for use in uses), default=None)
+        roles[label] = list(dict.fromkeys(use[2] for use in uses if use[:2] == nearest))[:2]
     return roles
+
+
+def _words(expression: str, columns: Iterable[str]) -> list[str]:
+    """Columns of a table in the order in which an expression names them."""
+    return [word for word in re.findall(r"\w+", expression) if word in set(columns)]
 
 
 def _role(profile: ColumnProfile, roles: dict[str, list[str]]) -> str:
