@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dagster_project.cli.run import show_night
+from dagster_project.cli.sandbox import DEFAULT_PORT, free_port
 from dagster_project.lang import tr
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def demo(persons: int | None, stores: int, days: int, seed: int, out: Path) -> N
     console = Console(highlight=False)
     began = time.monotonic()
     asked = {"persons": persons, "stores": stores, "days": days, "seed": seed}
+    is_set = "WECOM_SECRET" in os.environ
     os.environ.setdefault("WECOM_SECRET", _SECRET)
     _make_chain(console, out, asked)
     nights, pushes = _run_chain(console, out, days)
@@ -60,6 +63,26 @@ def demo(persons: int | None, stores: int, days: int, seed: int, out: Path) -> N
             show_night(night)
         sys.exit(1)
     _report(console, out, nights, pushes, time.monotonic() - began)
+    console.print(
+        tr(
+            "\n接着试（沙箱留在后台，kill %1 停止）：",
+            "\nGo on (the sandbox stays in the background; kill %1 stops it):",
+        )
+    )
+    for line in next_steps(out, is_set):
+        console.print(f"  {line}", soft_wrap=True)
+
+
+def next_steps(out: Path, is_set: bool) -> list[str]:
+    """Commands that work on the finished demo as they stand. `is_set`: the caller's shell has a WECOM_SECRET."""
+    chain = shlex.quote(str(out))
+    morning = _END + timedelta(days=1)
+    commands = [
+        f'linli sandbox --chain {chain} --at "{morning} 10:30" &',
+        f"linli push --chain {chain} --date {_END}",
+        f"linli run --chain {chain} --date {_END}",
+    ]
+    return commands if is_set else [f"export WECOM_SECRET={_SECRET}", *commands]
 
 
 def _make_chain(console: Console, out: Path, asked: dict[str, int | None]) -> None:
@@ -111,8 +134,17 @@ def _run_chain(console: Console, out: Path, days: int) -> tuple[list[NightResult
     pushes: list[PushReport] = []
     with ExitStack() as stack:
         sandbox = stack.enter_context(
-            running_sandbox(out / "sandbox" / "wecom_world.json", port=0, secret=os.environ["WECOM_SECRET"])
+            running_sandbox(
+                out / "sandbox" / "wecom_world.json", port=free_port(), secret=os.environ["WECOM_SECRET"]
+            )
         )
+        if sandbox.port != DEFAULT_PORT:
+            console.print(
+                tr(
+                    f"   端口 {DEFAULT_PORT} 已被占用，企业微信沙箱改用 {sandbox.port}（已写进 chain.yml）",
+                    f"   port {DEFAULT_PORT} is taken: the WeCom sandbox uses {sandbox.port}, as chain.yml now says",
+                )
+            )
         _point_to(out / "chain.yml", sandbox.base_url)
         chain = load_chain(out)
         definitions = build_definitions(out)

@@ -26,8 +26,10 @@ def push(chain: Path, night: datetime, live: bool, instant: str) -> None:
     """复核后把券和消息送出去；默认只预演，不写不发。
 
     \b
-    例：linli push --chain data/demo --date 2026-11-21
+    例：export WECOM_SECRET=demo
+        linli push --chain data/demo --date 2026-11-21
         linli push --chain data/demo --date 2026-11-21 --live
+    演示连锁正式发送前先开沙箱：linli sandbox --chain data/demo --at "2026-11-22 10:30" &
     重复执行不会重复发送；中途被打断后再执行一次即可继续。
     """
     from dagster_project.activation import push as run_push

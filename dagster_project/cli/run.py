@@ -42,7 +42,8 @@ def run(
     """入仓、检查、建模、发布、报表：与凌晨 2 点的调度是同一个作业。
 
     \b
-    例：linli run --chain data/demo --date 2026-11-21
+    例：export WECOM_SECRET=demo
+        linli run --chain data/demo --date 2026-11-21
         linli run --chain data/demo --from 2026-08-01 --to 2026-11-21
     阻断性检查不通过时退出码为 1，上一次发布保持不变。
     """

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import signal
+import socket
 from datetime import datetime
 from pathlib import Path
 from threading import Event
 from types import FrameType
+from urllib.parse import urlsplit
 
 import click
 
 from dagster_project.lang import tr
 
+DEFAULT_PORT = 8701
+_PORTS_TRIED = 20
+_LOOPBACK = ("127.0.0.1", "localhost")
+
 
 @click.command("sandbox")
-@click.option("--chain", required=True, type=click.Path(path_type=Path, file_okay=False), help="门店链目录")
 @click.option(
-    "--port", default=8701, show_default=True, type=click.IntRange(0, 65535), help="本机端口，0 为任意"
+    "--chain",
+    envvar="LINLI_CHAIN",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="连锁文件夹",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="本机端口，0 为任意；不给则用 chain.yml 里的，没有则 8701"
 )
 @click.option("--secret", default="demo", show_default=True, envvar="WECOM_SECRET", help="接受的应用 secret")
 @click.option(
@@ -25,11 +37,12 @@ from dagster_project.lang import tr
     help="把沙箱时钟定在这一刻（北京时间）；不给则用真实时间",
 )
 @click.option("--faults", type=click.Path(path_type=Path, dir_okay=False), help="故障清单 JSON")
-def sandbox(chain: Path, port: int, secret: str, at: datetime | None, faults: Path | None) -> None:
+def sandbox(chain: Path, port: int | None, secret: str, at: datetime | None, faults: Path | None) -> None:
     """在本机启动模拟的企业微信接口，数据取自 <chain>/sandbox/wecom_world.json。
 
     \b
-    例：linli sandbox --chain data/demo --at "2026-11-20 10:00"
+    例：linli sandbox --chain data/demo --at "2026-11-22 10:30"
+    在运行 run 和 push 的终端里用同一个 secret：export WECOM_SECRET=demo
     """
     from dagster_project.sandbox import SandboxError, load_faults, running_sandbox
 
@@ -43,6 +56,7 @@ def sandbox(chain: Path, port: int, secret: str, at: datetime | None, faults: Pa
     try:
         plan = load_faults(faults) if faults else []
         world = chain / "sandbox" / "wecom_world.json"
+        port = chain_port(chain) if port is None else port
         with running_sandbox(world, port=port, clock=at, faults=plan, secret=secret) as running:
             click.echo(
                 tr(
@@ -59,3 +73,33 @@ def sandbox(chain: Path, port: int, secret: str, at: datetime | None, faults: Pa
             )
     except SandboxError as error:
         raise click.ClickException(str(error)) from error
+
+
+def chain_port(chain: Path) -> int:
+    """The port of this machine at which a chain expects WeCom; 8701 when its chain.yml names none.
+
+    Raises:
+        ConfigError: chain.yml is there and cannot be used.
+    """
+    from dagster_project.config import load_chain
+
+    if not (chain / "chain.yml").exists():
+        return DEFAULT_PORT
+    loaded = load_chain(chain, resolve_secrets=False)
+    addresses = [c.settings.get("base_url") for c in loaded.connections if c.kind == "wecom"]
+    addresses += [target.base_url for target in loaded.targets if target.kind == "wecom"]
+    local = (urlsplit(text) for text in addresses if text and "${" not in text)
+    return next((url.port for url in local if url.hostname in _LOOPBACK and url.port), DEFAULT_PORT)
+
+
+def free_port() -> int:
+    """The usual port of the sandbox, else the next ones, else 0 for whichever the system gives."""
+    for port in range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    return 0

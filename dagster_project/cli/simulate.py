@@ -37,9 +37,10 @@ def simulate(
     """写出一个模拟的连锁：配置、每晚的导出文件、企业微信世界，以及 truth/ 里的真相。
 
     \b
-    例：linli simulate --out /tmp/chain --basis synthetic --persons 5000 --stores 4 --days 30
-        linli sandbox --chain /tmp/chain --at "2026-11-22 02:00"
-        linli run --chain /tmp/chain --from 2026-10-23 --to 2026-11-21
+    例：linli simulate --out /tmp/chain --basis synthetic --persons 500 --stores 2 --days 14
+        export WECOM_SECRET=demo
+        linli sandbox --chain /tmp/chain --at "2026-11-22 02:00" &
+        linli run --chain /tmp/chain --from 2026-11-08 --to 2026-11-21
     """
     from dagster_project import simulator
 
