@@ -12,6 +12,7 @@ import click
 import pytest
 
 from dagster_project.cli.main import _COMMANDS, linli
+from dagster_project.config import packaged_chain
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -152,3 +153,18 @@ def test_the_picture_is_one_self_contained_file() -> None:
     tags = {element.tag.rsplit("}", 1)[-1] for element in tree.iter()}
     assert {"title", "desc", "text"} <= tags and not tags & {"image", "script", "foreignObject"}
     assert "prefers-color-scheme: dark" in path.read_text("utf-8")
+
+
+def test_the_default_rules_say_what_they_do() -> None:
+    """A name promises no category that the rules do not look at, and nobody is told that waiting people are dropped."""
+    rules = packaged_chain().rules
+    (segment,) = (s for s in rules.segments if any(c.metric == "high_margin_orders_total" for c in s.all))
+    assert "高毛利" in segment.name and all(c in segment.name for c in rules.guards.high_margin_categories)
+    told = [
+        REPOSITORY / "docs" / "users" / "marketing.md",
+        REPOSITORY / "docs" / "users" / "marketing.zh-CN.md",
+        REPOSITORY / "dagster_project" / "templates" / "chain" / "rules" / "campaigns.yml",
+    ]
+    for path in told:
+        asked_again = path.read_text("utf-8").split("holdout_percent")[0]
+        assert "capped" in asked_again and "over_budget" in asked_again, name(path)
