@@ -228,7 +228,7 @@ def _where_known(row: Row) -> str:
     if row["card_no"]:
         return f"收银卡号 {row['card_no']}"
     if row["in_wecom"]:
-        return f"企微：{row['wecom_staff_userid']}" if row["wecom_staff_userid"] else "企微好友"
+        return f"企微：{row['wecom_staff_userid']}" if row["wecom_staff_userid"] else "企微客户，没有对应员工"
     return "团购小程序用户" if row["in_groupbuy"] else "收银里按手机号找"
 
 

@@ -235,13 +235,13 @@ def test_a_listed_person_can_be_found_in_the_till_or_in_wecom(chain: Chain, page
             wanted = (
                 f"收银卡号 {card}" if card
                 else f"企微：{staff}" if staff
-                else "企微好友" if contact
+                else "企微客户，没有对应员工" if contact
                 else "团购小程序用户" if has_groupbuy
                 else "收银里按手机号找"
             )  # fmt: skip
             assert f'<span class="sub">{wanted}</span>' in block
             told.add(wanted.split("_")[0].split(" ")[0])
-    assert told >= {"收银卡号", "企微：mgr", "企微好友", "团购小程序用户"}
+    assert told >= {"收银卡号", "企微：mgr", "企微客户，没有对应员工", "团购小程序用户"}
 
 
 def test_text_from_the_sources_is_escaped(pages: dict[str, str]) -> None:
