@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.config import Chain, load_chain
+from dagster_project.lang import LANGUAGE
 
 # a world of its own against its own WeCom server, with kills: about twelve minutes, so `make accept` asks for it
 collect_ignore_glob = [] if os.environ.get("LINLI_ACCEPT") else ["acceptance/*"]
@@ -21,6 +22,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINLI_KEY", base64.b64encode(b"k" * 32).decode())
     monkeypatch.setenv("WECOM_SECRET", "demo")
     monkeypatch.delenv("LINLI_CHAIN", raising=False)
+    monkeypatch.delenv("LINLI_LANG", raising=False)
+    LANGUAGE.set("zh")  # a command of an earlier test may have chosen English
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from importlib import import_module
 
 import click
 
-from dagster_project.lang import LANGUAGE
+from dagster_project.cli.pages import show_error, speak
+from dagster_project.lang import LANGUAGE, LANGUAGES, VARIABLE
 
 # command → module of dagster_project.cli that defines a click command of that name
 _COMMANDS = {
@@ -27,24 +28,46 @@ _COMMANDS = {
 
 
 class _Lazy(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # help may be asked for before the language is named, and errors are told before options are read
+        asked = os.environ.get(VARIABLE, "zh")
+        for word, after in zip(args, [*args[1:], ""], strict=True):
+            name, equals, value = word.partition("=")
+            if name == "--lang":
+                asked = value if equals else after
+        LANGUAGE.set(asked if asked in LANGUAGES else "zh")
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         module = _COMMANDS.get(cmd_name)
-        return getattr(import_module(f"dagster_project.cli.{module}"), cmd_name) if module else None
+        if module is None:
+            return None
+        return speak(getattr(import_module(f"dagster_project.cli.{module}"), cmd_name), cmd_name)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", help="输出语言 / output language")
-def linli(lang: str) -> None:
+@click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    default="zh",
+    envvar=VARIABLE,
+    show_envvar=True,
+    expose_value=False,
+    help="输出语言 / output language",
+)
+def linli() -> None:
     """邻里 Linli：社区生鲜连锁的会员数仓。
 
     \b
     先试：linli demo            生成演示连锁并跑完整条链路
     再用：linli init 我的连锁     新建一个连锁文件夹
     """
-    LANGUAGE.set(lang)
+
+
+speak(linli, "linli")
 
 
 def main() -> None:
@@ -69,7 +92,7 @@ def _run() -> int:
     except click.exceptions.Abort:
         return 130
     except click.ClickException as error:
-        error.show()
+        show_error(error)
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code

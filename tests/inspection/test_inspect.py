@@ -29,6 +29,7 @@ from dagster_project.inspection.report import FileReport, inspect_files, inspect
 from dagster_project.landing import land_files
 from dagster_project.landing.mapping import map_table
 from dagster_project.landing.readers import UnreadableFileError
+from dagster_project.lang import LANGUAGE
 from dagster_project.privacy import ChainKey
 
 KEY = ChainKey(b"k" * 32)
@@ -257,6 +258,7 @@ def test_members_of_an_archive_are_looked_at_one_by_one(tmp_path: Path) -> None:
 def test_english_and_help(tmp_path: Path) -> None:
     shown = run(put(tmp_path, "明细.csv", unknown_pos()), "--lang", "en")
     assert "What these data are good for" in shown and "confidence" in shown and "用这些数据" not in shown
+    LANGUAGE.set("zh")
     result = CliRunner().invoke(inspect, ["--help"])
     assert "例：linli inspect" in result.output
 

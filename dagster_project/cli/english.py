@@ -1,0 +1,160 @@
+"""Help texts in English; the Chinese ones stand at the commands. Loaded only when somebody reads English."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Page(NamedTuple):
+    """`about`: the text above the options. `options`: help by name of the parameter."""
+
+    about: str
+    options: dict[str, str]
+
+
+_CHAIN = {"chain": "the chain folder"}
+
+PAGES = {
+    "linli": Page(
+        """Linli (邻里): a member warehouse for community fresh-food chains.
+
+        \b
+        First: linli demo            makes a demo chain and runs all of it
+        Then:  linli init my_chain   makes a chain folder of your own
+        """,
+        {"lang": "language of all output"},
+    ),
+    "demo": Page(
+        """Makes a demo chain, runs it night by night, pushes coupons to the sandbox, writes reports. Safe to repeat.
+
+        \b
+        Example: linli demo
+                 linli demo --persons 20000 --stores 20 --days 60 --out data/big
+        """,
+        {
+            "persons": "people; with it the baskets are synthetic, without it real",
+            "stores": "shops",
+            "days": "days",
+            "seed": "random seed; the same seed gives the same chain",
+            "out": "folder to write to",
+        },
+    ),
+    "init": Page(
+        """Makes a new chain folder with comments.
+
+        \b
+        Example: linli init my_chain
+        """,
+        {},
+    ),
+    "inspect": Page(
+        """Looks at an export: encoding, header, what each column is, quality of phone numbers, which preset reads it.
+
+        Reads only; no full phone number, name or address is printed. --write makes a connection for chain.yml and,
+        where no preset fits, a mapping of the columns.
+
+        \b
+        Example: linli inspect sales.xlsx members.csv --as pos_main --write joining
+        """,
+        {
+            "name": "name of the connection to write (letters, digits, _)",
+            "folder": "folder to write the connection and its mapping to",
+            "password": "password of locked files",
+            "lang": "language of the output",
+        },
+    ),
+    "run": Page(
+        """Lands, checks, models, publishes, reports: the very job that the schedule runs at 02:00.
+
+        \b
+        Example: export WECOM_SECRET=demo
+                 linli run --chain data/demo --date 2026-11-21
+                 linli run --chain data/demo --from 2026-08-01 --to 2026-11-21
+        Exit code 1 when a blocking check fails; the last publication stays.
+        """,
+        {
+            **_CHAIN,
+            "night": "run one night",
+            "start": "first night",
+            "end": "last night",
+            "each_night": "publish every night of the range in turn (default: once, as of the last)",
+            "full_refresh": "rebuild everything from the lake",
+        },
+    ),
+    "push": Page(
+        """Checks the night's decisions again and sends coupons and messages; by default a preview that sends nothing.
+
+        \b
+        Example: export WECOM_SECRET=demo
+                 linli push --chain data/demo --date 2026-11-21
+                 linli push --chain data/demo --date 2026-11-21 --live
+        For a live push of the demo: linli sandbox --chain data/demo --at "2026-11-22 10:30" &
+        Repeating it sends nothing twice; after an interruption run it again.
+        """,
+        {
+            **_CHAIN,
+            "night": "the night whose decisions are sent",
+            "live": "really send; without it a preview",
+            "instant": "when to send: an ISO time or now; default is each campaign's send_at on the next day",
+        },
+    ),
+    "score": Page(
+        """Scores identity: the published record_members against a file of truth.
+
+        \b
+        Example: linli score --chain data/demo --truth data/demo/truth/records.csv
+        """,
+        {**_CHAIN, "truth": "truth as CSV: connection, feed, record_id, person_id"},
+    ),
+    "simulate": Page(
+        """Writes a simulated chain: configuration, nightly exports, a WeCom world, and what is true in truth/.
+
+        \b
+        Example: linli simulate --out /tmp/chain --basis synthetic --persons 500 --stores 2 --days 14
+                 export WECOM_SECRET=demo
+                 linli sandbox --chain /tmp/chain --at "2026-11-22 02:00" &
+                 linli run --chain /tmp/chain --from 2026-11-08 --to 2026-11-21
+        """,
+        {
+            "out": "folder to write to",
+            "basis": "real replays real baskets (Complete Journey), synthetic makes any number of them",
+            "persons": "people; real takes all 2,469 households without it, synthetic 20000",
+            "stores": "shops",
+            "days": "days (at most 360 of real ones)",
+            "seed": "random seed; the same seed gives the same bytes",
+            "end": "last business day",
+        },
+    ),
+    "sandbox": Page(
+        """Serves a simulated WeCom API on this machine, from <chain>/sandbox/wecom_world.json.
+
+        \b
+        Example: linli sandbox --chain data/demo --at "2026-11-22 10:30"
+        In the terminal of run and push use the same secret: export WECOM_SECRET=demo
+        """,
+        {
+            **_CHAIN,
+            "port": "port on this machine, 0 for any; default: that of chain.yml, else 8701",
+            "secret": "secret of the app that is accepted",
+            "at": "hold the sandbox's clock at this moment (Beijing time); default: real time",
+            "faults": "list of faults as JSON",
+        },
+    ),
+    "bench": Page(
+        """Runs benchmarks, all of them unless one is named. Figures vary with load; run them on an idle machine.
+
+        \b
+        Example: linli bench simulate
+        """,
+        {},
+    ),
+    "bench ingest": Page(
+        """Seconds to land one day's file, beside DuckDB's bare copy to Parquet and dlt's load of the same file.
+
+        \b
+        Example: linli bench ingest --rows 1200000
+        """,
+        {"rows": "rows of the file", "with_dlt": "run dlt too (minutes)"},
+    ),
+    "bench simulate": Page("Lines per second that the simulator writes.", {}),
+}
