@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dagster_project.contracts import feed
 from dagster_project.inspection.report import FileReport
 from dagster_project.presets import Words
+from dagster_project.privacy.phones import LINKABLE_KINDS
 
 State = Literal["yes", "partly", "no", "unknown"]
 
@@ -93,7 +94,8 @@ def _filled(reports: Sequence[FileReport]) -> dict[str, float]:
 
 
 def _valid_phones(reports: Sequence[FileReport]) -> bool:
-    return any(figures.kinds["plain"] for report in reports if report.chosen for figures in report.phones)
+    found = [figures.kinds for report in reports if report.chosen for figures in report.phones]
+    return any(kinds[kind] for kinds in found for kind in LINKABLE_KINDS)
 
 
 def _holds(fact: Fact, filled: Mapping[str, float], valid_phones: bool) -> bool:

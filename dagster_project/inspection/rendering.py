@@ -286,8 +286,9 @@ def _phone_word(kind: str) -> str:
         "ext": tr("带分机", "with extension"),
         "landline": tr("座机", "landline"),
         "iot": tr("物联网号", "IoT"),
-        "virtual": tr("虚拟运营商", "virtual operator"),
+        "mvno": tr("虚拟运营商", "virtual operator"),
         "placeholder": tr("占位号", "placeholder"),
+        "unlisted": tr("号段不认识", "unknown prefix"),
         "unusable": tr("无效", "unusable"),
     }
     return words.get(kind, kind)

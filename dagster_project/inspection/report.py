@@ -104,7 +104,7 @@ def _is_headless(report: FileReport) -> bool:
     """Whether the labels look like a row of data: a phone number, or mostly numbers, and nothing that is known."""
     labels = [normal_label(profile.name) for profile in report.columns]
     phones = [phone for label in labels if (phone := classify_phone(label)) is not None]
-    if any(phone.kind == "plain" for phone in phones):
+    if any(phone.e164 is not None for phone in phones):
         return True
     known = report.fits and report.fits[0].cover > 0
     numeric = sum(label.replace(".", "").replace("-", "").replace(":", "").isdigit() for label in labels)

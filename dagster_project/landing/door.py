@@ -17,7 +17,12 @@ from dagster_project.contracts import Feed
 from dagster_project.landing.sql import identifier, literal
 from dagster_project.privacy import ChainKey, classify_phone, mask_text
 from dagster_project.privacy.keys import TokenMaker
-from dagster_project.privacy.phones import plain_mobile_pattern
+from dagster_project.privacy.phones import (
+    DUMMY_NUMBERS,
+    LINKABLE_KINDS,
+    MVNO_PREFIXES,
+    listed_mobile_pattern,
+)
 
 # columns that no feed knows but whose header says that they name or locate a person: dropped, not kept as extras
 _PERSONAL_HEADER = re.compile(
@@ -102,18 +107,17 @@ def _decoded(encoded: pa.DictionaryArray, converted: pa.Array) -> pa.ChunkedArra
 
 
 def _phone_columns(name: str, values: pa.ChunkedArray, tokens: TokenMaker) -> _Passed:
-    """Token, mask and kind. Plain mobile numbers, nearly all of a file, are handled as one set."""
+    """Token, mask and kind. Mobile numbers and nothing else, nearly all of a file, are handled as one set."""
     encoded = _encoded(values)
     cells = encoded.dictionary
-    plain = pc.fill_null(pc.match_substring_regex(cells, plain_mobile_pattern()), False)
-    mobiles = cells.filter(plain)
+    listed = pc.fill_null(pc.match_substring_regex(cells, listed_mobile_pattern()), False)
+    mobiles = cells.filter(listed)
     e164 = pc.binary_join_element_wise("+86", mobiles, "").to_pylist()
     made = tokens.many(e164)
     numbers = dict(zip(made, e164, strict=True))
-    masks = pc.binary_join_element_wise(
-        pc.utf8_slice_codeunits(mobiles, 0, 3), pc.utf8_slice_codeunits(mobiles, 7, 11), "****"
-    )
-    others = [classify_phone(text) for text in cells.filter(pc.invert(plain)).to_pylist()]
+    heads = pc.utf8_slice_codeunits(mobiles, 0, 3)
+    masks = pc.binary_join_element_wise(heads, pc.utf8_slice_codeunits(mobiles, 7, 11), "****")
+    others = [classify_phone(text) for text in cells.filter(pc.invert(listed)).to_pylist()]
     other_tokens: list[str | None] = []
     for phone in others:
         known = phone is not None and phone.e164 is not None
@@ -121,23 +125,33 @@ def _phone_columns(name: str, values: pa.ChunkedArray, tokens: TokenMaker) -> _P
         if known:
             numbers[other_tokens[-1]] = phone.e164  # type: ignore[index,union-attr]
 
-    def column(of_plain: pa.Array, of_others: list[str | None]) -> pa.ChunkedArray:
-        converted = pc.replace_with_mask(pa.nulls(len(cells), pa.string()), plain, of_plain)
+    def column(of_mobiles: pa.Array, of_others: list[str | None]) -> pa.ChunkedArray:
+        converted = pc.replace_with_mask(pa.nulls(len(cells), pa.string()), listed, of_mobiles)
         rest = pa.array(of_others, pa.string())
-        return _decoded(encoded, pc.replace_with_mask(converted, pc.invert(plain), rest))
+        return _decoded(encoded, pc.replace_with_mask(converted, pc.invert(listed), rest))
 
     columns = {
         f"{name}_token": column(pa.array(made, pa.string()), other_tokens),
         f"{name}_masked": column(masks, [phone.masked if phone else None for phone in others]),
         f"{name}_kind": column(
-            pa.repeat("plain", len(mobiles)), [phone.kind if phone else None for phone in others]
+            _mobile_kinds(mobiles, heads), [phone.kind if phone else None for phone in others]
         ),
     }
     return _Passed(columns, numbers)
 
 
+def _mobile_kinds(mobiles: pa.Array, heads: pa.Array) -> pa.Array:
+    """What classify_phone says of each mainland mobile number of a listed prefix; `heads`: their first three figures."""
+    virtual = pc.is_in(heads, pa.array(MVNO_PREFIXES, pa.string()))
+    dummies = pc.is_in(mobiles, pa.array(sorted(DUMMY_NUMBERS), pa.string()))
+    return pc.if_else(dummies, "placeholder", pc.if_else(virtual, "mvno", "plain"))
+
+
 def _hide_in_ids(name: str, values: pa.ChunkedArray, tokens: TokenMaker) -> _Passed:
-    """A card number or staff number that is a mobile number becomes `tel-<token>`; joins stay intact."""
+    """A card number or staff number that is a mobile number becomes `tel-<token>`; joins stay intact.
+
+    A number that names nobody, of a prefix that the number plan does not list, becomes `num-<token>`.
+    """
     if not pc.any(pc.match_substring_regex(values, _MAYBE_PHONE)).as_py():
         return _Passed({name: values})
     numbers: dict[str, str] = {}
@@ -150,7 +164,8 @@ def _hide_in_ids(name: str, values: pa.ChunkedArray, tokens: TokenMaker) -> _Pas
             return text
         token = tokens(phone.e164)
         numbers[token] = phone.e164
-        return f"tel-{token}"
+        # the models read the phone out of a card number tel-…, and refuse the placeholders by their tokens
+        return f"tel-{token}" if phone.kind in (*LINKABLE_KINDS, "placeholder") else f"num-{token}"
 
     return _Passed({name: _per_value(values, hide)}, numbers)
 

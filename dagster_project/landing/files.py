@@ -16,6 +16,7 @@ from dagster_project.config import Chain, Connection
 from dagster_project.contracts import Feed
 from dagster_project.lake.batches import Manifest, list_manifests, read_manifest
 from dagster_project.landing.feed import FeedLanding, TableLanding, new_manifest
+from dagster_project.landing.lost_digits import id_columns, preset_id_columns, refuse_lost_digits
 from dagster_project.landing.mapping import map_table
 from dagster_project.landing.readers import (
     Layout,
@@ -193,7 +194,9 @@ class _Reading:
         if not tables:
             source = read_bytes(self._data, _standard_layout(feed), password=password)
             self._drift = [mask_text(note) for note in source.drift]
-            return {feed.name: replace(source, table=_canonical_names(source.table, feed))}
+            named = _canonical_names(source.table, feed)
+            refuse_lost_digits(named, id_columns(feed), _labels(source.table, named))
+            return {feed.name: replace(source, table=named)}
         rule = tables[self._table]
         source = read_bytes(self._data, _layout(rule), password=password)
         _check_count(rule, self._name, source.rows_read)
@@ -208,6 +211,8 @@ class _Reading:
             raise UnreadableFileError(
                 tr(f"缺少必需的列：{listed}", f"required columns are missing: {listed}")
             )
+        ids = preset_id_columns(self._connection.kind, rule)
+        refuse_lost_digits(named, ids, _labels(source.table, named))
         mapped = map_table(
             self._connection.definition, self._table, named, self._connection.settings, self._zone
         )
@@ -358,6 +363,11 @@ def _preset_names(table: pa.Table, rule: Table) -> pa.Table:
         if header is not None and header not in renamed:
             renamed[header] = name
     return table.rename_columns([renamed.get(name, name) for name in table.column_names])
+
+
+def _labels(table: pa.Table, named: pa.Table) -> dict[str, str]:
+    """Column → its label in the file; a label may hold a number too, and reasons travel into logs."""
+    return dict(zip(named.column_names, map(mask_text, table.column_names), strict=True))
 
 
 def _check_count(rule: Table, name: str, rows: int) -> None:

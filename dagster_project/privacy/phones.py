@@ -1,7 +1,8 @@
 """What a phone cell holds, decided before any parsing.
 
 `phonenumbers` would turn a masked "138****1234" into a possible number, so masks, ciphertext and extensions are
-recognised first; only a plain, valid mobile number may identify a person.
+recognised first; only a plain, valid mobile number may identify a person. Ten figures that count up or down and the
+few numbers that tills accept when a customer has none are valid too, and nobody's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 
 REGION = "CN"
+# kinds whose token names a person; the models say the same in the macro is_linkable_phone
+LINKABLE_KINDS = ("plain", "mvno")
 _EMPTY = {"", "0", "无", "-", "--", "/", "null", "none", "nan", "n/a", "空", "未知"}
 _CIPHER = re.compile(r"^[$~#].{8,}[$~#]\d?[$~#]?$", re.DOTALL)
 _MASK = re.compile(r"^(?:\+?86|0086)?[\s-]*(\d{2,7})[*xX•·●#]{2,}(\d{0,6})$")
@@ -23,17 +26,37 @@ _EXCEL_FLOAT = re.compile(r"^(\d{5,})\.0+$")
 _SCIENTIFIC = re.compile(r"^\d(?:\.\d+)?[eE]\+?\d+$")
 _SEPARATORS = re.compile(r"[\s\-‐-―()（）.·']+")
 _IOT = re.compile(r"^(?:14[0-9]\d{10}|1064\d{9})$")
+_SHAPE = re.compile(r"1[3-9][0-9]{9}")
+# virtual operators, after a public pattern list: no official one was found, and carriers may change them
+MVNO_PREFIXES = ("162", "165", "167", "170", "171")
 # \d also takes full-width digits; a country code may touch the number, any other digit may not
 _IN_TEXT = re.compile(r"(?<!\d)((?:\+|00)?86[ -]?)?([1１][3-9３-９]\d)[ .-]?(\d{4})[ .-]?(\d{4})(?!\d)")
+
+
+def _dummy_numbers() -> frozenset[str]:
+    """The well-known ones, and a 1 followed by ten equal figures or by ten that count up or down."""
+    known = {"13800138000", "13900000000", "13111111111", "18888888888"}
+    runs = {
+        "1" + "".join(str((first + step * place) % 10) for place in range(10))
+        for first in range(3, 10)
+        for step in (-1, 0, 1)
+    }
+    return frozenset(known | runs)
+
+
+# complete: every number of kind placeholder is one of these
+DUMMY_NUMBERS = _dummy_numbers()
 
 
 @dataclass(frozen=True)
 class Phone:
     """A classified cell.
 
-    kind: plain (a valid mobile number), masked, cipher, ext (privacy number with extension), landline, iot, unusable.
-    e164: only for plain, e.g. +8613…; never to be written outside the vault.
-    masked: `138****1234` for plain and masked, else None.
+    kind: plain (a valid mobile number), mvno (one of a virtual operator, as good as plain), placeholder (valid in
+        form and nobody's), unlisted (shaped like a mobile number, of a prefix that the number plan does not list),
+        masked, cipher, ext (privacy number with extension), landline, iot, unusable.
+    e164: for plain, mvno, placeholder and unlisted, e.g. +8613…; never to be written outside the vault.
+    masked: `138****1234` for the same and masked, else None.
     """
 
     kind: str
@@ -46,7 +69,7 @@ def _chinese_mobile() -> re.Pattern[str]:
     """The library's own national pattern, compiled once: 20× faster than parsing each number."""
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(REGION)
     assert metadata is not None and metadata.mobile is not None
-    return re.compile(str(metadata.mobile.national_number_pattern))
+    return re.compile(str(metadata.mobile.national_number_pattern), re.ASCII)
 
 
 def classify_phone(cell: str | None) -> Phone | None:
@@ -68,15 +91,30 @@ def classify_phone(cell: str | None) -> Phone | None:
     text = _EXCEL_FLOAT.sub(r"\1", text)
     digits = _SEPARATORS.sub("", text)
     national = re.sub(r"^(?:\+|00)?86(?=1\d{10}$)", "", digits)
-    if _chinese_mobile().fullmatch(national) and len(national) == 11:
-        return Phone("plain", f"+86{national}", _mask_number(national))
+    if _SHAPE.fullmatch(national):
+        return _mainland(national)
     if _IOT.match(national):
         return Phone("iot")
     return _parse(text if text.startswith("+") else digits)
 
 
-def plain_mobile_pattern() -> str:
-    """Regular expression (RE2) of cells that are a plain mainland mobile number and nothing else: most of them."""
+def _mainland(national: str) -> Phone:
+    """A number of eleven figures, 13… to 19…."""
+    if national in DUMMY_NUMBERS:
+        kind = "placeholder"
+    elif not _chinese_mobile().fullmatch(national):
+        # carriers use prefixes that the library lacks: not to be dropped, nor trusted
+        kind = "unlisted"
+    else:
+        kind = "mvno" if national.startswith(MVNO_PREFIXES) else "plain"
+    return Phone(kind, f"+86{national}", _mask_number(national))
+
+
+def listed_mobile_pattern() -> str:
+    """Regular expression (RE2) of cells that are a mainland mobile number of a listed prefix and nothing else: most.
+
+    Their kind is placeholder for DUMMY_NUMBERS, mvno with one of MVNO_PREFIXES, else plain.
+    """
     return f"^(?:{_chinese_mobile().pattern})$"
 
 
@@ -87,6 +125,9 @@ def _parse(text: str) -> Phone:
         number = phonenumbers.parse(text, REGION)
     except phonenumbers.NumberParseException:
         return Phone("unusable")
+    national = str(number.national_number)
+    if number.country_code == 86 and _SHAPE.fullmatch(national):
+        return _mainland(national)
     if not phonenumbers.is_valid_number(number):
         return Phone("unusable")
     kind = phonenumbers.number_type(number)
@@ -94,7 +135,7 @@ def _parse(text: str) -> Phone:
         return Phone("landline")
     if kind in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE):
         e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-        return Phone("plain", e164, _mask_number(str(number.national_number)))
+        return Phone("plain", e164, _mask_number(national))
     return Phone("unusable")
 
 

@@ -17,6 +17,7 @@ from dagster_project.contracts import feeds_of, kinds
 from dagster_project.lake.candidates import load_candidate_history
 from dagster_project.lake.feedback import load_push_events
 from dagster_project.privacy import ChainKey, classify_phone
+from dagster_project.privacy.phones import DUMMY_NUMBERS
 from dagster_project.warehouse.connect import connect
 from dagster_project.warehouse.sync import sync_files
 
@@ -134,7 +135,7 @@ def _raw_views(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date)
 
 def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, key: ChainKey) -> None:
     rules, token = chain.rules, key.token_maker()
-    placeholders = [classify_phone(text) for text in rules.identity.placeholder_phones]
+    placeholders = map(classify_phone, {*rules.identity.placeholder_phones, *DUMMY_NUMBERS})
     text, integer, number, boolean = pa.string(), pa.int32(), pa.float64(), pa.bool_()
     _write(connection, "run_context", {"as_of_date": pa.date32(), "timezone": text, "cutover_minutes": integer},
            [(as_of, chain.timezone, chain.cutover_minutes)])  # fmt: skip
@@ -159,7 +160,7 @@ def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, ke
                 rules.identity.payer_min_tickets, rules.identity.hash)],
     )  # fmt: skip
     _write(connection, "placeholder_phones", {"phone_token": text},
-           sorted((token(p.e164),) for p in placeholders if p is not None and p.e164 is not None))  # fmt: skip
+           sorted({(token(p.e164),) for p in placeholders if p is not None and p.e164 is not None}))  # fmt: skip
     churn, koc = rules.churn, rules.koc
     _write(connection, "rule_churn", {"l1_days": integer, "l2_days": integer, "l3_days": integer, "rule_hash": text},
            [(churn.l1_days, churn.l2_days, churn.l3_days, churn.hash)])  # fmt: skip

@@ -153,13 +153,46 @@ def test_case_05_an_id_of_16_digits_stored_as_a_number_refuses_the_file(ktt: Cha
     assert [row["order_id"] for row in rows_of(ktt, landing)] == ["3571234567890123456", "123456789012345"]
 
 
-@pytest.mark.xfail(strict=True, reason="ids in E-notation are taken for ids: two orders become one")
 def test_case_05_an_id_that_a_spreadsheet_wrote_in_e_notation_refuses_the_file(ktt: Chain) -> None:
     header = f"订单号,{KTT}"
     rows = [["3.57123E+18", *order(1)], ["3.57123E+18", *order(2, buyer="邻居乙", amount="2.00")]]
     put(ktt, "ktt/orders", "a.csv", csv_text(header, *rows))
     manifest = only(land(ktt, "orders")["orders"])
-    assert manifest.status == "quarantined" and "订单号" in manifest.reason
+    assert manifest.status == "quarantined" and manifest.rows_loaded == 0
+    assert all(word in manifest.reason for word in ("第 2 行", "订单号", "重新导出"))
+    assert rows_of(ktt, land(ktt, "orders")["orders"]) == []
+
+
+@pytest.mark.parametrize("spelling", ["3.57123E+18", "3.571234567890123e+18", "1E+15", " 3.57E+18 "])
+def test_case_05_an_id_in_e_notation_is_named_with_its_row_in_any_id_column(
+    tmp_path: Path, spelling: str
+) -> None:
+    chain = make_chain(tmp_path / "chain", "name: till, preset: standard_pos")
+    put(chain, "till/members", "a.csv", csv_text("Member_Ref,phone", "C1,", f"{spelling},"))
+    put(chain, "till/members", "b.csv", csv_text("member_ref,home_store", f"C2,{spelling}"))
+    landing = land(chain, "members")["members"]
+    assert [m.status for m in landing.manifests] == ["quarantined", "quarantined"]
+    assert "第 3 行 Member_Ref 列" in landing.manifests[0].reason
+    assert "第 2 行 home_store 列" in landing.manifests[1].reason
+
+
+@pytest.mark.parametrize("column", ["flow_no", "item_no", "card_id"])
+def test_case_05_a_dump_that_a_spreadsheet_saved_again_is_refused(siss: Chain, column: str) -> None:
+    cells = dict(zip(SALEFLOW.split(","), sale().split(","), strict=True)) | {column: "2.02611E+15"}
+    put(siss, "siss/t_rm_saleflow", "a.csv", csv_text(SALEFLOW, list(cells.values())))
+    for landing in land(siss, "t_rm_saleflow").values():
+        for manifest in landing.manifests:
+            assert manifest.status == "quarantined" and column in manifest.reason
+
+
+@pytest.mark.parametrize(
+    "code", ["12E5", "3E18", "A1E+18", "E+18", "12.5E+18", "+8613912345678", "3571234567890123456"]
+)
+def test_case_05_a_code_that_only_resembles_e_notation_is_an_id(tmp_path: Path, code: str) -> None:
+    chain = make_chain(tmp_path / "chain", "name: till, preset: standard_pos")
+    put(chain, "till/members", "a.csv", csv_text("member_ref,home_store", f"C1,{code}"))
+    [row] = rows_of(chain, land(chain, "members")["members"])
+    assert row["home_store"] == code
 
 
 # ---- 7-8: reports made for the eye

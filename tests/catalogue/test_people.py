@@ -18,7 +18,10 @@ from catalogue_kit import csv_text, land, make_chain, put, rows_of
         ("008613912345678", "plain", "139****5678"),
         ("１３９１２３４５６７８", "plain", "139****5678"),
         ("139 1234 5678", "plain", "139****5678"),
-        ("16512345678", "plain", "165****5678"),
+        ("16512345678", "mvno", "165****5678"),
+        ("17112345678", "mvno", "171****5678"),
+        ("13800138000", "placeholder", "138****8000"),
+        ("14912345678", "unlisted", "149****5678"),
         ("138****1234", "masked", "138****1234"),
         ("138＊＊＊＊1234", "masked", "138****1234"),
         ("138xxxx1234", "masked", "138****1234"),
@@ -41,6 +44,6 @@ def test_case_27_what_a_phone_cell_holds_is_decided_before_parsing(
     put(chain, "till/members", "m.csv", csv_text("member_ref,phone", f"C1,{text}"))
     [row] = rows_of(chain, land(chain, "members")["members"])
     assert (row["phone_kind"], row["phone_masked"]) == (kind, masked)
-    assert (row["phone_token"] is not None) == (kind == "plain")
+    assert (row["phone_token"] is not None) == (kind in ("plain", "mvno", "placeholder", "unlisted"))
     shown = text.strip('"')
     assert len(shown) < 8 or kind == "masked" or shown not in map(str, row.values())

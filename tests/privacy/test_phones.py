@@ -6,15 +6,19 @@ import sqlite3
 from pathlib import Path
 
 import phonenumbers
+import pyarrow as pa
 import pytest
 from cryptography.exceptions import InvalidTag
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dagster_project.contracts import feed
+from dagster_project.landing.door import pass_door
 from dagster_project.privacy import ChainKey, Vault, classify_phone, mask_text
 from dagster_project.privacy.keys import ChainKeyError, chain_key
+from dagster_project.privacy.phones import DUMMY_NUMBERS, LINKABLE_KINDS, MVNO_PREFIXES
 
-PLAIN = "13900000000"
+PLAIN = "13917000000"
 
 
 @pytest.mark.parametrize(
@@ -24,12 +28,24 @@ PLAIN = "13900000000"
         ("+86" + PLAIN, "plain"),
         ("0086 " + PLAIN, "plain"),
         ("86" + PLAIN, "plain"),
-        ("１３９００００００００", "plain"),
-        ("139 0000 0000", "plain"),
-        ("139-0000-0000", "plain"),
+        ("１３９１７００００００", "plain"),
+        ("139 1700 0000", "plain"),
+        ("139-1700-0000", "plain"),
+        ("0" + PLAIN, "plain"),
         (PLAIN + ".0", "plain"),
-        ("16500000000", "plain"),
-        ("17000000000", "plain"),
+        *((prefix + "00000000", "mvno") for prefix in ("162", "165", "167", "170", "171")),
+        ("016500000000", "mvno"),
+        ("+86 170 0000 0000", "mvno"),
+        ("17000000000.0", "mvno"),
+        ("13800138000", "placeholder"),
+        ("+86 139-0000-0000", "placeholder"),
+        ("013900000000", "placeholder"),
+        ("13111111111", "placeholder"),
+        ("18888888888.0", "placeholder"),
+        ("16666666666", "placeholder"),
+        ("13456789012", "placeholder"),
+        ("17654321098", "placeholder"),
+        ("13912345678", "plain"),
         ("138****1234", "masked"),
         ("138＊＊＊＊1234", "masked"),
         ("138xxxx1234", "masked"),
@@ -37,7 +53,11 @@ PLAIN = "13900000000"
         (PLAIN + ",123", "ext"),
         ("$aGVsbG8gd29ybGQ=$1$", "cipher"),
         ("1.39E+10", "unusable"),
-        ("14900000000", "unusable"),
+        ("14900000000", "unlisted"),
+        ("+8614900000000", "unlisted"),
+        ("149 0000 0000", "unlisted"),
+        ("12345678901", "unusable"),
+        ("11111111111", "unusable"),
         ("1064800000000", "iot"),
         ("021-12345678", "landline"),
         ("刘××[4365]", "unusable"),
@@ -46,9 +66,9 @@ PLAIN = "13900000000"
 def test_kinds_are_decided_before_parsing(cell: str, kind: str) -> None:
     phone = classify_phone(cell)
     assert phone is not None and phone.kind == kind
-    assert (phone.e164 == "+86" + PLAIN) == (
-        kind == "plain" and "139" in cell.translate(str.maketrans("１３９", "139"))
-    )
+    assert (phone.e164 is not None) == (kind in ("plain", "mvno", "placeholder", "unlisted"))
+    assert (phone.masked is not None) == (phone.e164 is not None or kind == "masked")
+    assert (phone.e164 == "+86" + PLAIN) == (kind == "plain" and cell != "13912345678")
 
 
 @pytest.mark.parametrize("cell", [None, "", " ", "0", "无", "-", "NULL"])
@@ -57,14 +77,79 @@ def test_empty_spellings_are_nothing(cell: str | None) -> None:
 
 
 @given(st.integers(10_000_000_000, 19_999_999_999))
-def test_plain_agrees_with_the_library(number: int) -> None:
+def test_listed_numbers_agree_with_the_library(number: int) -> None:
     parsed = phonenumbers.parse(str(number), "CN")
     mobile = (
         phonenumbers.is_valid_number(parsed)
         and phonenumbers.number_type(parsed) == phonenumbers.PhoneNumberType.MOBILE
     )
     phone = classify_phone(str(number))
-    assert phone is not None and (phone.kind == "plain") == mobile
+    assert phone is not None
+    if phone.kind != "placeholder":
+        assert (phone.kind in LINKABLE_KINDS) == mobile
+        assert (phone.kind == "unlisted") == (not mobile and str(number)[1] in "3456789")
+        assert (phone.kind == "mvno") == (mobile and str(number)[:3] in MVNO_PREFIXES)
+
+
+def test_dummy_numbers_are_few_and_shaped_like_mobile_numbers() -> None:
+    """A number that somebody may hold is not given up lightly: the well-known ones and three runs per prefix figure."""
+    assert len(DUMMY_NUMBERS) == 3 + 7 * 3  # 18888888888 is both well known and a run
+    for number in DUMMY_NUMBERS:
+        phone = classify_phone(number)
+        assert phone is not None and phone.kind == "placeholder" and phone.e164 == f"+86{number}"
+
+
+_MOBILES = st.one_of(
+    st.integers(13_000_000_000, 19_999_999_999).map(str),
+    st.sampled_from(sorted(DUMMY_NUMBERS)),
+    st.tuples(st.sampled_from(MVNO_PREFIXES), st.integers(0, 99_999_999)).map(lambda p: f"{p[0]}{p[1]:08d}"),
+)
+_CELLS = st.one_of(
+    st.none(),
+    _MOBILES,
+    st.tuples(
+        st.sampled_from(["", " ", "+86", "0086 ", "86", "0", "'", "\n"]), _MOBILES,
+        st.sampled_from(["", ".0", ",12", "-345", " ", "转1", "\n", "9"]),
+    ).map("".join),
+    _MOBILES.map(lambda number: f"{number[:3]}****{number[7:]}"),
+    _MOBILES.map(lambda number: number.translate(str.maketrans("0123456789", "０１２３４５６７８９"))),
+    _MOBILES.map(lambda number: number.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))),
+    st.sampled_from(["021-12345678", "1064800000000", "$aGVsbG8gd29ybGQ=$1$", "1.39E+10", "无", "", "+85251234567"]),
+    st.text(max_size=20),
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_CELLS, max_size=40))
+def test_a_column_is_decided_as_its_cells_are(cells: list[str | None]) -> None:
+    key = ChainKey(b"a" * 32)
+    tokens = key.token_maker()
+    table = pa.table(
+        {"phone": pa.array(cells, pa.string()), "_row_no": pa.array(range(len(cells)), pa.int64())}
+    )
+    passed = pass_door(table, feed("pos", "members"), key)
+    phones = [classify_phone(cell) for cell in cells]
+    made = [tokens(phone.e164) if phone and phone.e164 else None for phone in phones]
+    assert passed.table["phone_kind"].to_pylist() == [phone and phone.kind for phone in phones]
+    assert passed.table["phone_masked"].to_pylist() == [phone and phone.masked for phone in phones]
+    assert passed.table["phone_token"].to_pylist() == made
+    assert passed.numbers == {
+        token: phone.e164 for token, phone in zip(made, phones, strict=True) if token and phone
+    }
+
+
+def test_a_card_number_of_an_unlisted_prefix_is_hidden_and_names_no_phone() -> None:
+    cards = [PLAIN, "17000000001", "13800138000", "14912345678", "C1"]
+    table = pa.table({"member_ref": pa.array(cards), "_row_no": pa.array(range(len(cards)), pa.int64())})
+    key = ChainKey(b"a" * 32)
+    passed = pass_door(table, feed("pos", "members"), key)
+    token = key.token_maker()
+    assert passed.table["member_ref"].to_pylist() == [
+        *(f"tel-{token('+86' + number)}" for number in cards[:3]),
+        f"num-{token('+8614912345678')}",
+        "C1",
+    ]
+    assert sorted(passed.numbers.values()) == sorted("+86" + number for number in cards[:4])
 
 
 @given(st.text(max_size=40))
@@ -72,6 +157,7 @@ def test_any_text_is_classified_and_its_mask_hides(text: str) -> None:
     phone = classify_phone(text)
     if phone is not None and phone.e164 is not None:
         assert phone.masked is not None and phone.e164.removeprefix("+86") not in phone.masked
+        assert phone.e164.isascii()
 
 
 def test_numbers_in_free_text_are_masked_and_order_numbers_are_not() -> None:

@@ -82,7 +82,7 @@ select
     coalesce(counted.accounts, 0) as accounts,
     coalesce(counted.cards, 0) as cards,
     case
-        when placeholders.phone_token is not null then 'listed in rules/identity.yml placeholder_phones'
+        when placeholders.phone_token is not null then 'a well-known dummy number or listed in rules/identity.yml placeholder_phones'
         else
             'wechat_accounts=' || counted.accounts || ' (max ' || rules.max_wechat_accounts_per_phone || ')'
             || ' cards=' || counted.cards || ' (max ' || rules.max_cards_per_phone || ')'

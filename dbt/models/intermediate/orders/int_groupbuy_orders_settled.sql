@@ -41,7 +41,7 @@ staff_phones as (
 
     select distinct phone_token
     from {{ ref('stg_pos__staff') }}
-    where phone_kind = 'plain'
+    where {{ is_linkable_phone('phone_kind') }}
 
 ),
 
@@ -116,7 +116,7 @@ final as (
             coalesce(paid.receiver_name_is_test, false)
             or coalesce(paid.buyer_phone_kind = 'placeholder', false)
             or placeholder_phones.phone_token is not null
-            or (staff_phones.phone_token is not null and paid.buyer_phone_kind = 'plain')
+            or (staff_phones.phone_token is not null and {{ is_linkable_phone('paid.buyer_phone_kind') }})
             or (paid.order_amount_fen = 0 and paid.coupon_code is null)
         ) as is_test
     from paid
