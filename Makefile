@@ -34,7 +34,8 @@ models: $(READY)  # the dbt project parses without a deprecation and documents i
 	LINLI_WAREHOUSE=$(CURDIR)/dbt/target/warehouse.duckdb $(BIN)/dbt --quiet docs generate --empty-catalog --no-compile \
 		--project-dir dbt --profiles-dir dbt --target-path target/docs
 
-bench: $(READY)
+bench: $(READY)  # minutes; loads a day with dlt too, for comparison
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-build-isolation -e '.[bench]'
 	$(BIN)/linli bench
 
 clean:
