@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from dagster_project.landing.sql import TIDY
 from dagster_project.privacy import classify_phone
+from dagster_project.privacy.phones import DUMMY_NUMBERS
 
 SAMPLE_ROWS = 20_000
 MAX_COLUMNS = 200
@@ -178,9 +179,11 @@ class Profiler:
     def phones(self, name: str) -> PhoneFigures:
         """Kinds of every phone cell of a column, each shape classified once."""
         figures = PhoneFigures(name, self.rows, Counter())
-        # only the first digits decide whether a number exists; what many share may be on a list, so it stands for itself
+        # only the first digits decide whether a number exists, but a placeholder is one number only; what many share
+        # may be on the chain's own list of those, so it stands for itself too
+        dummies = ", ".join(f"'{number}'" for number in sorted(DUMMY_NUMBERS))
         key = (
-            f"case when n >= {_FREQUENT} then t when regexp_full_match(t, '1[3-9][0-9]{{9}}') then left(t, 5)"
+            f"case when n >= {_FREQUENT} or t in ({dummies}) then t when regexp_full_match(t, '1[3-9][0-9]{{9}}') then left(t, 5)"
             " when length(t) >= 8 and not regexp_full_match(t, '[-0-9+() ]+') then"
             " regexp_replace(regexp_replace(t, '[02-9]', '0', 'g'), '[A-WYZa-wyz]', 'a', 'g') else t end"
         )

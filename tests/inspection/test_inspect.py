@@ -100,6 +100,18 @@ def put(folder: Path, name: str, data: bytes) -> Path:
     return path
 
 
+def test_a_placeholder_does_not_speak_for_the_numbers_of_its_prefix() -> None:
+    numbers = [
+        "13800138000",
+        *(f"138001390{n:02d}" for n in range(40)),
+        *(f"170{n:08d}" for n in range(5)),
+        "14912345678",
+    ]
+    rows = "\n".join(f"C{n},{number}" for n, number in enumerate(numbers))
+    [figures] = look("members.csv", f"member_ref,phone\n{rows}\n".encode()).phones
+    assert figures.kinds == {"placeholder": 1, "plain": 40, "mvno": 5, "unlisted": 1}
+
+
 def test_an_export_nobody_knows_is_read_and_accounted_for() -> None:
     report = look("交易.csv", unknown_pos())
     assert (report.format, report.encoding, report.header_row) == ("csv", "gb18030", 3)
