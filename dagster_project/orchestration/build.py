@@ -35,7 +35,13 @@ def build_definitions(root: Path | None = None) -> dg.Definitions:
         partitions_def=nights,
         description="Land, check, model, audit, publish, report: one night, or a range in one run.",
     )
-    push_job = dg.define_asset_job("push", selection=push_selection, partitions_def=nights)
+    push_job = dg.define_asset_job(
+        "push",
+        selection=push_selection,
+        partitions_def=nights,
+        description="Send a night's decisions to WeCom and the group-buy system, then publish what became of them."
+        " A preview unless `live` is set; repeating it sends nothing twice.",
+    )
 
     @dg.schedule(
         job=nightly, cron_schedule="0 2 * * *", execution_timezone=chain.timezone, name="nightly_0200"
@@ -59,7 +65,7 @@ def build_definitions(root: Path | None = None) -> dg.Definitions:
             *lake_assets(chain),
             raw_tables(chain),
             model_assets(),
-            publish_assets(),
+            publish_assets(chain),
             *report_assets(),
             *pushes,
         ],

@@ -17,6 +17,8 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
 from sqlglot.schema import MappingSchema
 
+from dagster_project.orchestration.preview import ROWS, preview_table
+
 Relation = tuple[str, str]  # schema, table
 
 
@@ -25,6 +27,7 @@ def model_metadata(
     nodes: Mapping[str, Mapping[str, Any]],
     keys: Mapping[Relation, dg.AssetKey],
     compiled: Path,
+    previewed: str = "",
 ) -> dict[str, dict[str, Any]]:
     """Metadata per unique_id of the models that stand in the warehouse.
 
@@ -32,6 +35,7 @@ def model_metadata(
         nodes: dbt nodes of resource type model, by unique_id.
         keys: asset key of every relation that a model may read.
         compiled: folder of compiled SQL of this run.
+        previewed: schema of which the first rows are shown, masked.
     """
     columns: dict[Relation, dict[str, str]] = {}
     for schema, table, column, kind in connection.execute(
@@ -57,8 +61,11 @@ def model_metadata(
             )
         }
         if relation in tables:
-            count = connection.execute(f'select count(*) from "{relation[0]}"."{relation[1]}"').fetchall()
-            found["dagster/row_count"] = count[0][0]
+            name = f'"{relation[0]}"."{relation[1]}"'
+            found["dagster/row_count"] = connection.execute(f"select count(*) from {name}").fetchall()[0][0]
+            if relation[0] == previewed:
+                first = connection.sql(f"select * from {name} limit {ROWS}").to_arrow_table()
+                found["preview"] = dg.MetadataValue.md(preview_table(first.to_pylist()))
         path = compiled / node["package_name"] / node["original_file_path"]
         if path.suffix == ".sql" and path.exists():
             links = column_lineage(path.read_text("utf-8"), list(columns[relation]), columns)

@@ -30,8 +30,9 @@ from dagster_project.orchestration.progress import tell
 from dagster_project.warehouse import mark_digested
 from dagster_project.warehouse.connect import connect
 
-# marts are built and tested in this schema; publishing copies them to `marts`
+# marts are built and tested in the first schema; publishing copies them to the second, which is what people read
 AUDIT_SCHEMA = "audit"
+READ_SCHEMA = "marts"
 
 
 @cache
@@ -58,7 +59,7 @@ def _with_metadata(
         for name, node in {**models, **manifest["sources"]}.items()
     }
     with connect(chain.paths.warehouse) as connection:
-        metadata = model_metadata(connection, models, keys, target / "compiled")
+        metadata = model_metadata(connection, models, keys, target / "compiled", previewed=AUDIT_SCHEMA)
     for event in events:
         unique_id = event.metadata.get("unique_id") if isinstance(event, dg.Output) else None
         found = metadata.get(str(unique_id.value)) if unique_id is not None else None
@@ -80,8 +81,11 @@ class LinliTranslator(DagsterDbtTranslator):
         node = manifest["nodes"].get(unique_id) or manifest["sources"].get(unique_id)
         if node is None or node["resource_type"] != "model":
             return spec
-        layer = "marts" if node["schema"] == AUDIT_SCHEMA else node["schema"]
+        layer = READ_SCHEMA if node["schema"] == AUDIT_SCHEMA else node["schema"]
         kinds = {"duckdb", "dbt", "view" if node["config"]["materialized"] == "view" else "table"}
+        if node["schema"] == AUDIT_SCHEMA:
+            table = f"{Path(node['database']).stem}.{READ_SCHEMA}.{node['alias']}"
+            spec = spec.merge_attributes(metadata={"dagster/table_name": table})
         return spec.replace_attributes(
             key=dg.AssetKey([layer, node["name"]]),
             group_name=f"{layer}_{node['fqn'][2]}" if layer != "intermediate" else f"int_{node['fqn'][2]}",
@@ -89,6 +93,21 @@ class LinliTranslator(DagsterDbtTranslator):
             kinds=kinds,
             description=node.get("description") or None,
         )
+
+
+def mart_schemas() -> dict[str, dg.TableSchema]:
+    """Columns of every mart with types and descriptions, by name, from the manifest."""
+    manifest = json.loads(Path(dbt_project().manifest_path).read_text("utf-8"))
+    return {
+        node["name"]: dg.TableSchema(
+            [
+                dg.TableColumn(column["name"], column["data_type"], column["description"] or None)
+                for column in node["columns"].values()
+            ]
+        )
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["schema"] == AUDIT_SCHEMA
+    }
 
 
 def mart_keys() -> list[dg.AssetKey]:

@@ -13,6 +13,7 @@ from dagster_project.contracts import Feed
 from dagster_project.landing import FeedLanding, land_files, land_pull, land_windows
 from dagster_project.lang import tr
 from dagster_project.orchestration.context import OWNERS, ChainResource, daily, run_as_of, run_nights
+from dagster_project.orchestration.preview import ROWS, preview_table
 from dagster_project.orchestration.progress import tell
 from dagster_project.orchestration.usable import Finding, empty_files, findings_text, unusable_rows
 from dagster_project.presets import load_client
@@ -20,8 +21,6 @@ from dagster_project.privacy import chain_key
 from dagster_project.publish import last_published_as_of
 from dagster_project.sources import WecomClient, pull_night
 from dagster_project.sources.vendor import ClientFactory, WindowedClient
-
-_PREVIEW_ROWS = 5
 
 
 def lake_key(connection: str, feed: str) -> dg.AssetKey:
@@ -237,19 +236,8 @@ def _result(
 
 
 def _preview(chain: Chain, landing: FeedLanding) -> str:
-    """The first rows of the newest batch as a Markdown table; the lake holds no plain phone, tokens are cut short."""
+    """The first rows of the newest batch; the lake holds no plain phone."""
     batches: Sequence[str] = [m.lake_path for m in landing.manifests if m.rows_loaded]
     if not batches:
         return ""
-    table = pq.read_table(chain.paths.lake / batches[-1]).slice(0, _PREVIEW_ROWS)
-    names = [
-        name
-        for name in table.column_names
-        if not name.startswith("_") and table.column(name).null_count < table.num_rows
-    ]
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    for row in table.select(names).to_pylist():
-        lines.append(
-            "| " + " | ".join("" if v is None else str(v)[:24].replace("|", "/") for v in row.values()) + " |"
-        )
-    return "\n".join(lines)
+    return preview_table(pq.read_table(chain.paths.lake / batches[-1]).slice(0, ROWS).to_pylist())

@@ -1,17 +1,21 @@
 """Publication and what is made from it: reports and segment files."""
 
+import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 import duckdb
+import pyarrow.parquet as pq
 
 from dagster_project.config import Chain
 from dagster_project.lang import tr
 from dagster_project.orchestration.context import OWNERS, ChainResource, run_as_of
+from dagster_project.orchestration.dbt import READ_SCHEMA, mart_schemas
+from dagster_project.orchestration.preview import ROWS, preview_table
 from dagster_project.orchestration.progress import tell
-from dagster_project.publish import PublicationContext, publish, published_tables
+from dagster_project.publish import Publication, PublicationContext, publish, published_tables
 from dagster_project.reports import write_reports, write_segment_csvs
 from dagster_project.warehouse import connect
 
@@ -66,8 +70,9 @@ def publication_context(
     return PublicationContext(sources=sources, quality=quality)
 
 
-def publish_assets() -> dg.AssetsDefinition:
+def publish_assets(chain: Chain) -> dg.AssetsDefinition:
     """The audited marts become `published/current` and schema `marts` in one atomic step."""
+    schemas = mart_schemas()
     specs = [
         dg.AssetSpec(
             published_key(table.name),
@@ -76,6 +81,11 @@ def publish_assets() -> dg.AssetsDefinition:
             group_name="published",
             owners=OWNERS,
             kinds={"parquet"},
+            metadata={"dagster/column_schema": schemas[table.name]},
+            # shops open the pages in the morning
+            freshness_policy=dg.FreshnessPolicy.cron(
+                deadline_cron="0 7 * * *", lower_bound_delta=timedelta(hours=5), timezone=chain.timezone
+            ),
         )
         for table in published_tables()
     ]
@@ -92,10 +102,22 @@ def publish_assets() -> dg.AssetsDefinition:
                 metadata={
                     "dagster/row_count": publication.tables[table.name].rows,
                     "publication_id": publication.publication_id,
+                    "dagster/table_name": f"warehouse.{READ_SCHEMA}.{table.name}",
+                    "preview": dg.MetadataValue.md(_preview(publication, table.name)),
                 },
             )
 
     return run_publish
+
+
+def _preview(publication: Publication, table: str) -> str:
+    """The first rows of a table's newest file."""
+    files = publication.files(table)
+    if not files:
+        return ""
+    with pq.ParquetFile(files[-1]) as file:
+        first = next(file.iter_batches(batch_size=ROWS), None)
+    return preview_table(first.to_pylist()) if first is not None else ""
 
 
 def publish_night(chain: Chain, as_of: date):
@@ -123,7 +145,11 @@ def report_assets() -> list[dg.AssetsDefinition]:
         pages = write_reports(chain.load())
         tell(tr(f"报表：{len(pages)} 页", f"reports: {len(pages)} pages"))
         return dg.MaterializeResult(
-            metadata={"pages": len(pages), "index": dg.MetadataValue.path(str(pages[0]))}
+            metadata={
+                "dagster/row_count": len(pages),
+                "pages": dg.MetadataValue.md("\n".join(f"- {page.name}" for page in pages)),
+                "index": dg.MetadataValue.path(str(pages[0])),
+            }
         )
 
     @dg.asset(
@@ -137,6 +163,14 @@ def report_assets() -> list[dg.AssetsDefinition]:
     def segment_files(context: dg.AssetExecutionContext, chain: ChainResource) -> dg.MaterializeResult:
         manifest = write_segment_csvs(chain.load())
         tell(tr(f"人群包：{manifest.parent}", f"segments: {manifest.parent}"))
-        return dg.MaterializeResult(metadata={"manifest": dg.MetadataValue.path(str(manifest))})
+        listed = json.loads(manifest.read_text("utf-8"))
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": sum(segment["rows"] for segment in listed["segments"]),
+                "segments": {segment["segment_id"]: segment["rows"] for segment in listed["segments"]},
+                "publication_id": listed["publication_id"],
+                "manifest": dg.MetadataValue.path(str(manifest)),
+            }
+        )
 
     return [store_reports, segment_files]

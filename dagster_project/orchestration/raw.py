@@ -62,6 +62,13 @@ def raw_tables(chain: Chain) -> dg.AssetsDefinition:
         prepared = prepare(loaded, as_of, chain_key(loaded.paths.vault), models=DBT_DIR, full_refresh=refresh)
         with connect(loaded.paths.warehouse) as connection:
             forgotten = unlanded_nights(connection, loaded, as_of)
+            totals = dict(
+                connection.execute(
+                    "select kind || '__' || feed, sum(rows_loaded)::bigint from ops.files"
+                    " where status = 'loaded' and gated and night <= ? group by all",
+                    [as_of],
+                ).fetchall()
+            )
         tell(tr(f"准备数仓：截至 {as_of}，新批次 {len(prepared.pending)} 个",
                 f"warehouse ready as of {as_of}, {len(prepared.pending)} new batches"))  # fmt: skip
         for warning in [*loaded.warnings, *map(str, misplaced_data(loaded))]:
@@ -70,10 +77,13 @@ def raw_tables(chain: Chain) -> dg.AssetsDefinition:
             tell(tr(f"注意：{connection_name}/{feed}/{night} 还没有入仓，请运行 linli run --date {night}",
                     f"note: {connection_name}/{feed}/{night} has never been landed; run linli run --date {night}"))  # fmt: skip
         for spec in specs:
-            rows = prepared.raw_rows.get(spec.key.path[-1], 0)
+            layer, name = spec.key.path
+            rows: dict[str, int | str] = {
+                "dagster/row_count": totals.get(name, 0),
+                "new_rows": prepared.raw_rows.get(name, 0),
+            }
             yield dg.MaterializeResult(
-                asset_key=spec.key,
-                metadata={"new_rows": rows} if spec.key.path[0] == "raw" else {"as_of": as_of.isoformat()},
+                asset_key=spec.key, metadata=rows if layer == "raw" else {"as_of": as_of.isoformat()}
             )
 
     return load

@@ -41,6 +41,22 @@ def test_the_graph_has_no_loose_ends(graph) -> None:  # type: ignore[no-untyped-
         if key.path[0] == "marts":
             assert dg.AssetKey(["published", key.path[1]]) in graph.get(key).child_keys
             assert graph.get(key).owners and graph.get(key).description
+        if key.path[0] in ("marts", "published"):
+            metadata = graph.get(key).metadata
+            assert {
+                "member_id",
+                "order_key",
+                "segment_id",
+                "store_code",
+                "message_id",
+                "campaign_id",
+                "namespace_a",
+            } & {column.name for column in metadata["dagster/column_schema"].columns}, key
+            assert all(column.description for column in metadata["dagster/column_schema"].columns), key
+        if key.path[0] == "marts":
+            assert graph.get(key).metadata["dagster/table_name"] == f"warehouse.marts.{key.path[1]}"
+        if key.path[0] in ("lake", "published"):
+            assert graph.get(key).freshness_policy is not None, key
     checks = {check.name for check in graph.asset_check_keys}
     assert {"expectations", "rows_add_up", "arrived", "files_readable"} <= checks
     assert len(checks) > 50, "the tests of the models are checks too"
@@ -54,3 +70,4 @@ def test_one_nightly_job_at_two_in_the_chains_zone(chain_dir: Path) -> None:
     nodes = {node.name for node in definitions.resolve_job_def("nightly").nodes}
     assert {"raw_tables", "dbt_models", "publish", "gate_lake"} <= nodes
     assert not any("activation" in name for name in nodes)
+    assert all(definitions.resolve_job_def(name).description for name in ("nightly", "push"))
