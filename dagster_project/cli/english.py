@@ -126,7 +126,7 @@ PAGES = {
         },
     ),
     "sandbox": Page(
-        """Serves a simulated WeCom API on this machine, from <chain>/sandbox/wecom_world.json.
+        """Serves a simulated WeCom API on this machine, from <chain>/sandbox/wecom_world.json; or one vendor's (--vendor).
 
         \b
         Example: linli sandbox --chain data/demo --at "2026-11-22 10:30"
@@ -136,6 +136,7 @@ PAGES = {
             **_CHAIN,
             "port": "port on this machine, 0 for any; default: that of chain.yml, else 8701",
             "secret": "secret of the app that is accepted",
+            "vendor": "serve one vendor's lookalike instead: pospal, keruyun, twodfire, youzan, ktt, weimob (its last three days)",
             "at": "hold the sandbox's clock at this moment (Beijing time); default: real time",
             "faults": "list of faults as JSON",
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from datetime import datetime
@@ -23,9 +24,12 @@ _LOOPBACK = ("127.0.0.1", "localhost")
 @click.option(
     "--chain",
     envvar="LINLI_CHAIN",
-    required=True,
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="连锁文件夹",
+    help="连锁文件夹（企业微信沙箱）",
+)
+@click.option(
+    "--vendor",
+    help="改为启动一家厂商的仿真接口：pospal、keruyun、twodfire、youzan、ktt、weimob；数据为最近三天，随机但固定",
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="本机端口，0 为任意；不给则用 chain.yml 里的，没有则 8701"
@@ -37,8 +41,15 @@ _LOOPBACK = ("127.0.0.1", "localhost")
     help="把沙箱时钟定在这一刻（北京时间）；不给则用真实时间",
 )
 @click.option("--faults", type=click.Path(path_type=Path, dir_okay=False), help="故障清单 JSON")
-def sandbox(chain: Path, port: int | None, secret: str, at: datetime | None, faults: Path | None) -> None:
-    """在本机启动模拟的企业微信接口，数据取自 <chain>/sandbox/wecom_world.json。
+def sandbox(
+    chain: Path | None,
+    vendor: str | None,
+    port: int | None,
+    secret: str,
+    at: datetime | None,
+    faults: Path | None,
+) -> None:
+    """在本机启动模拟的企业微信接口，数据取自 <chain>/sandbox/wecom_world.json；或一家厂商的仿真接口（--vendor）。
 
     \b
     例：linli sandbox --chain data/demo --at "2026-11-22 10:30"
@@ -46,13 +57,14 @@ def sandbox(chain: Path, port: int | None, secret: str, at: datetime | None, fau
     """
     from dagster_project.sandbox import SandboxError, load_faults, running_sandbox
 
-    stop = Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    if vendor is not None:
+        serve_vendor(vendor, port or 0, at)
+        return
+    if chain is None:
+        raise click.UsageError(
+            tr("请用 --chain 指定连锁文件夹，或用 --vendor 指定厂商", "give --chain DIR, or --vendor NAME")
+        )
+    stop = _until_stopped()
     try:
         plan = load_faults(faults) if faults else []
         world = chain / "sandbox" / "wecom_world.json"
@@ -71,6 +83,45 @@ def sandbox(chain: Path, port: int | None, secret: str, at: datetime | None, fau
                     f"{len(running.calls)} calls; state saved",
                 )
             )
+    except SandboxError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _until_stopped() -> Event:
+    stop = Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    return stop
+
+
+def serve_vendor(vendor: str, port: int, at: datetime | None) -> None:
+    """Serves one vendor's lookalike until Ctrl-C, and prints the connection that reads it."""
+    from dagster_project.presets import load_preset
+    from dagster_project.sandbox import SandboxError
+    from dagster_project.sandbox.vendors import make_world, running_vendor
+
+    stop = _until_stopped()
+    try:
+        world = make_world(vendor, end=at.date()) if at else None
+        with running_vendor(vendor, world, port=port, now=at) as running:
+            known = load_preset(f"{vendor}_api").settings
+            settings = {key: value for key, value in running.settings.items() if key in known}
+            listed = "".join(
+                f"    {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in settings.items()
+            )
+            click.echo(
+                tr(
+                    f"{vendor} 沙箱已启动（仅本机可访问，Ctrl-C 停止）。chain.yml 里这样写：",
+                    f"{vendor} sandbox is up (this machine only, Ctrl-C stops it). In chain.yml:",
+                )
+            )
+            click.echo(f"  - name: {vendor}\n    preset: {vendor}_api\n{listed}")
+            stop.wait()
+            click.echo(tr(f"共收到 {len(running.calls)} 次调用", f"{len(running.calls)} calls"))
     except SandboxError as error:
         raise click.ClickException(str(error)) from error
 
