@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -134,3 +135,13 @@ def test_another_package_brings_a_preset_by_entry_point(
 def test_every_feed_of_the_contract_can_be_brought() -> None:
     for kind in ("pos", "groupbuy"):
         assert set(load_preset(f"standard_{kind}").feeds) == {feed.name for feed in feeds_of(kind)}
+
+
+def test_a_preset_sees_its_rows_and_nothing_else_of_the_machine(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("hidden")
+    reading = GOOD.replace("sku: no,", f"sku: \"(select content from read_text('{secret}'))\",")
+    preset = parse_preset(reading, "mine")
+    rows = pa.table({"no": ["1"], "name": ["a"], "kind": ["b"], "_row_no": pa.array([2], pa.int64())})
+    with pytest.raises(duckdb.Error):
+        map_table(preset, "goods", rows, {}, "Asia/Shanghai")
