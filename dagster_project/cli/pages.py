@@ -7,7 +7,7 @@ Chinese where they are shown; what is not known here stays as click says it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from inspect import cleandoc
 from weakref import WeakKeyDictionary
 
@@ -42,7 +42,7 @@ class _Page(click.HelpFormatter):
         else:
             super().write_heading(heading)
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         super().write_dl([(term, _cell(text)) for term, text in rows], col_max, col_spacing)
 
 
