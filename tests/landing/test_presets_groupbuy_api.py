@@ -19,7 +19,7 @@ from dagster_project.sources.vendor import decode_json, encode_record
 ZONE = "Asia/Shanghai"
 KEY = ChainKey(b"k" * 32)
 BIG = 9_007_199_254_740_993  # above 2^53
-BUYER, PARENT = "138" + "00138000", "139" + "12345678"
+BUYER, PARENT = "138" + "00398000", "139" + "12345678"
 CIPHER = "$MTM4MDAxMzgwMDA=$1$"
 CONFIRMED, UPDATED = 1_772_424_000_000, 1_772_510_400_000  # 2026-03-02 and 03, 12:00
 SETTINGS = {

@@ -701,5 +701,5 @@ def _phone_kind(row: Row) -> str:
     phone = row["receiver_mobile"]
     if phone is None:
         return "null"
-    shapes = {"*": "masked", "$": "cipher", "-": "privacy"}
+    shapes = {PLACEHOLDER: "placeholder", "*": "masked", "$": "cipher", "-": "privacy"}
     return next((kind for mark, kind in shapes.items() if mark in phone), "plain" if phone else "empty")

@@ -630,5 +630,5 @@ def _phone_kind(receiver: Row) -> str:
     phone = receiver["phone"]
     if phone is None:
         return "null"
-    shapes = {"*": "masked", "$": "cipher"}
+    shapes = {PLACEHOLDER: "placeholder", "*": "masked", "$": "cipher"}
     return next((kind for mark, kind in shapes.items() if mark in phone), "plain" if phone else "empty")

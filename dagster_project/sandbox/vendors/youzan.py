@@ -772,4 +772,6 @@ def _phone_kind(info: Row) -> str:
         return "null"
     if "*" in phone:
         return "masked"
+    if phone == PLACEHOLDER:
+        return "placeholder"
     return "cipher" if phone.startswith("$") else "plain" if phone else "empty"
