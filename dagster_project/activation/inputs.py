@@ -100,7 +100,9 @@ def _follow_edges(con: duckdb.DuckDBPyConnection, chain: Chain) -> pa.Table:
         connection.name
         for connection in chain.connections
         # customer ids mean something only inside one corp
-        if connection.kind == "wecom" and target is not None and connection.settings.get("corp_id") == target.corp_id
+        if connection.kind == "wecom"
+        and target is not None
+        and connection.settings.get("corp_id") == target.corp_id
     ]
     staff = _batches(chain, names, "snapshot_staff")
     contacts = _batches(chain, names, "contacts")

@@ -74,7 +74,9 @@ def write_batch(lake: Path, manifest: Manifest, rows: pa.Table | None, rejects: 
     for key, table, suffix in (("lake_path", rows, ""), ("rejects_path", rejects, ".rejects")):
         if table is not None and (key == "lake_path" or table.num_rows):
             path = folder / f"{manifest.sha256[:_SHORT]}{suffix}.parquet"
-            write_atomically(path, partial(pq.write_table, table, compression="zstd", store_schema=False), last=False)
+            write_atomically(
+                path, partial(pq.write_table, table, compression="zstd", store_schema=False), last=False
+            )
             paths[key] = path.relative_to(lake).as_posix()
     done = Manifest(**{**asdict(manifest), **paths})
     text = json.dumps(asdict(done), ensure_ascii=False, sort_keys=True, indent=1)
