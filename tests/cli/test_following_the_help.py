@@ -19,8 +19,8 @@ _LINLI = f'{sys.executable} -c "from dagster_project.cli.main import main; main(
 
 
 def example(text: str) -> list[str]:
-    """The commands of a help text."""
-    lines = [line.strip().removeprefix("例：") for line in text.splitlines()]
+    """The commands of a help text, in either language."""
+    lines = [line.strip().removeprefix("例：").removeprefix("Example: ") for line in text.splitlines()]
     return [line for line in lines if line.startswith(("linli ", "export "))]
 
 

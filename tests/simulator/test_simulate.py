@@ -412,10 +412,10 @@ def test_the_sandbox_reads_the_wecom_world(world: SimulationSummary) -> None:
     members = [member for chat in corp.group_chats.values() for member in chat.members if member.type == 2]
     assert {member.join_scene for member in members} == {1, 2, 3}
     assert any(member.invitor for member in members)
-    truth = duckdb.execute(
+    truth = duckdb.sql(
         f"select count(*) from '{world.out}/truth/records.csv' where feed = 'contacts' and connection = 'wecom'"
-    ).fetchone()
-    assert truth == (len(corp.contacts),)
+    ).fetchall()
+    assert truth == [(len(corp.contacts),)]
 
 
 def test_sizes_that_make_no_sense_are_refused(tmp_path: Path) -> None:
