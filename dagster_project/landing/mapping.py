@@ -6,14 +6,14 @@ Sets only, in an in-memory DuckDB that may not spill to disk: these rows still h
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
 
 from dagster_project.contracts import feed as contract_feed
-from dagster_project.landing.sql import TIDY, identifier, literal
+from dagster_project.landing.sql import TIDY, amount, identifier, literal
 from dagster_project.presets import ColumnRule, FeedRule, Preset
 
 RECORD = "record"  # the one column of a table of API records: JSON text
@@ -23,11 +23,17 @@ _SETTING = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 # "name+2" once or several times in one cell; a name may hold a plus of its own
 _GOODS = r"(?s)\s*(.+?)\+(\d+(?:\.\d+)?)(?:[\s,，;；、]+|$)"
 
+# how spreadsheets write one and the same minute
+_MOMENTS = ", ".join(
+    f"'{text}'" for text in ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M", "%Y.%m.%d %H:%M")
+)
 _YEAR_3000 = 32_503_680_000  # seconds; later is another unit, which the checks refuse by its text
 
 _MACROS = f"""
 create macro clean(x) as nullif(trim(x, {TIDY}), '');
-create macro num(x) as try_cast(replace(clean(x), ',', '') as decimal(18, 4));
+create macro num(x) as {amount("clean(x)")};
+create macro all_num(x) as bool_and(clean(x) is null or num(x) is not null);
+create macro moment(x) as strftime(coalesce(try_cast(clean(x) as timestamp), try_strptime(clean(x), [{_MOMENTS}])), '%Y-%m-%d %H:%M');
 create macro sign_abs(x, negative) as case when negative then -abs(num(x)) else abs(num(x)) end;
 create macro hash_id(parts) as substr(sha256(array_to_string(list_transform(parts, lambda p:
     case when clean(p) is null then '-' else length(clean(p)) || ':' || clean(p) end), '|')), 1, 16);
@@ -84,6 +90,7 @@ def map_table(
         extras = [] if RECORD in rows.column_names else _extras(rows, rule.columns)
         connection.register("source", known)
         dropped = _split(connection, "source", "kept", rule.drop, settings)
+        dropped += _untaken(connection, rule.feeds.values(), settings)
         mapped: dict[str, MappedFeed] = {}
         for number, (name, feed_rule) in enumerate(rule.feeds.items()):
             ignored = dropped if number == 0 else []
@@ -133,6 +140,19 @@ def _split(
         " select * exclude (_rule) from judged where _rule is null"
     )
     return connection.execute("select _row_no, _rule from judged where _rule is not null").fetchall()
+
+
+def _untaken(
+    connection: duckdb.DuckDBPyConnection, rules: Collection[FeedRule], settings: Mapping[str, str]
+) -> list[tuple[int, str]]:
+    """Rows of a table that no feed wants, e.g. a kind of entry that is no purchase: said, never passed over."""
+    conditions = [rule.where for rule in rules]
+    if any(condition is None or rule.each for condition, rule in zip(conditions, rules, strict=True)):
+        return []
+    taken = " or ".join(
+        f"coalesce({_expression(condition or '', settings)}, false)" for condition in conditions
+    )
+    return connection.execute(f"select _row_no, 'not_mapped' from kept where not ({taken})").fetchall()
 
 
 def _map_feed(

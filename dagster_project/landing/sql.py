@@ -12,3 +12,12 @@ def identifier(name: str) -> str:
 
 def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def amount(cell: str) -> str:
+    """SQL for what a cell of money says, decimal(18, 4) or null: ¥, 元 and blanks do not count, commas only before
+    three digits (12,50 is no amount in this country's exports, and reading it as 1250 would be)."""
+    bare = f"regexp_replace({cell}, '[¥￥元 ]', '', 'g')"
+    grouped = f"regexp_full_match({bare}, '-?[0-9]{{1,3}}([,，][0-9]{{3}})+([.][0-9]+)?')"
+    plain = f"case when {grouped} then regexp_replace({bare}, '[,，]', '', 'g') else {bare} end"
+    return f"coalesce(try_cast({cell} as decimal(18, 4)), try_cast({plain} as decimal(18, 4)))"

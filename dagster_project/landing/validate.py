@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_project.contracts import Column, Feed
-from dagster_project.landing.sql import identifier
+from dagster_project.landing.sql import amount, identifier
 
 THREADS = 2  # Arrow and DuckDB leave the interpreter free while they work
 # times of planned things may lie ahead; everything else has happened when its file arrives
@@ -254,10 +254,9 @@ def _value(cell: str, column: Column, limits: Limits) -> str:
     """SQL for the normalised text of a column; null when it does not hold such a value."""
     kind = column.type
     if kind == "money":
-        bare = f"regexp_replace({cell}, '[,，¥￥元 ]', '', 'g')"
-        amount = f"coalesce(try_cast({cell} as decimal(18, 4)), try_cast({bare} as decimal(18, 4)))"
+        value = amount(cell)
         return (
-            f"case when abs({amount}) <= {limits.max_amount_yuan} then {amount}::decimal(18, 2)::varchar end"
+            f"case when abs({value}) <= {limits.max_amount_yuan} then ({value})::decimal(18, 2)::varchar end"
         )
     if kind == "decimal":
         return f"try_cast(replace({cell}, ',', '') as decimal(18, 6))::varchar"
