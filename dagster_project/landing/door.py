@@ -6,9 +6,11 @@ Phones become a keyed token, a mask and a kind; names are dropped; numbers hidde
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,8 +22,10 @@ from dagster_project.privacy.keys import TokenMaker
 from dagster_project.privacy.phones import (
     DUMMY_NUMBERS,
     LINKABLE_KINDS,
+    MAYBE_PHONE,
     MVNO_PREFIXES,
     listed_mobile_pattern,
+    replace_numbers,
 )
 
 # columns that no feed knows but whose header says that they name or locate a person: dropped, not kept as extras
@@ -30,8 +34,10 @@ _PERSONAL_HEADER = re.compile(
     re.IGNORECASE,
 )
 _TEST_NAME = re.compile(r"测试|test", re.IGNORECASE)
-# RE2 prefilter: only cells that may hold a mobile number are looked at one by one
-_MAYBE_PHONE = r"[1１][3-9３-９][0-9０-９][ -]?[0-9０-９]{4}[ -]?[0-9０-９]{4}"
+# RE2: ids worth a look one by one; a number from abroad shows itself by its plus
+_MAYBE_PHONE_ID = rf"{MAYBE_PHONE}|^\s*\+[0-9]"
+# where persons' numbers are usual, a leading 0 is a trunk code; elsewhere twelve figures are a barcode
+_MAYBE_PHONE_REF = rf"{_MAYBE_PHONE_ID}|^\s*[0０][1１][3-9３-９][0-9０-９ -]{{9,13}}\s*$"
 
 
 @dataclass
@@ -65,8 +71,9 @@ def pass_door(table: pa.Table, feed: Feed, key: ChainKey) -> DoorResult:
             return _phone_columns(name, values, tokens)
         if column.type == "name":
             return _Passed({f"{name}_is_test": _per_value(values, _is_test)})
-        if column.type == "ref":
-            return _hide_in_ids(name, values, tokens)
+        if column.type in ("id", "ref"):
+            maybe = _MAYBE_PHONE_REF if column.type == "ref" else _MAYBE_PHONE_ID
+            return _hide_in_ids(name, values, tokens, maybe)
         return _Passed({name: _hide_in_text(values) if column.type == "text" else values})
 
     columns: dict[str, pa.ChunkedArray] = {}
@@ -147,33 +154,59 @@ def _mobile_kinds(mobiles: pa.Array, heads: pa.Array) -> pa.Array:
     return pc.if_else(dummies, "placeholder", pc.if_else(virtual, "mvno", "plain"))
 
 
-def _hide_in_ids(name: str, values: pa.ChunkedArray, tokens: TokenMaker) -> _Passed:
-    """A card number or staff number that is a mobile number becomes `tel-<token>`; joins stay intact.
+def _hide_in_ids(name: str, values: pa.ChunkedArray, tokens: TokenMaker, pattern: str) -> _Passed:
+    """A card number, staff number or any id that is a mobile number becomes `tel-<token>`; joins stay intact.
 
-    A number that names nobody, of a prefix that the number plan does not list, becomes `num-<token>`.
+    A number that names nobody, of a prefix that the number plan does not list, becomes `num-<token>`; so does a number
+    inside a longer id, for masks of two numbers may be alike and ids must not be.
     """
-    if not pc.any(pc.match_substring_regex(values, _MAYBE_PHONE)).as_py():
+    maybe = pc.fill_null(pc.match_substring_regex(values, pattern), False)
+    if not pc.any(maybe).as_py():
         return _Passed({name: values})
     numbers: dict[str, str] = {}
 
-    def hide(text: str | None) -> str | None:
-        phone = (
-            classify_phone(text) if text and re.fullmatch(r"\+?[\d０-９ -]{11,18}", text.strip()) else None
-        )
-        if phone is None or phone.e164 is None:
-            return text
-        token = tokens(phone.e164)
-        numbers[token] = phone.e164
-        # the models read the phone out of a card number tel-…, and refuse the placeholders by their tokens
-        return f"tel-{token}" if phone.kind in (*LINKABLE_KINDS, "placeholder") else f"num-{token}"
+    def kept(e164: str) -> str:
+        token = tokens(e164)
+        numbers[token] = e164
+        return token
 
-    return _Passed({name: _per_value(values, hide)}, numbers)
+    def inside(digits: str) -> str:
+        return f"num-{kept('+86' + unicodedata.normalize('NFKC', digits))}"
+
+    @cache
+    def hide(text: str) -> str:
+        phone = classify_phone(text)
+        if phone is None or phone.e164 is None:
+            return replace_numbers(text, inside)
+        # the models read the phone out of a card number tel-…, and refuse the placeholders by their tokens
+        known = phone.kind in (*LINKABLE_KINDS, "placeholder")
+        return f"{'tel' if known else 'num'}-{kept(phone.e164)}"
+
+    hidden = [hide(text) for text in values.filter(maybe).to_pylist()]
+    changed = pc.replace_with_mask(
+        values.combine_chunks(), maybe.combine_chunks(), pa.array(hidden, pa.string())
+    )
+    return _Passed({name: pa.chunked_array([changed])}, numbers)
 
 
 def _hide_in_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    if not pc.any(pc.match_substring_regex(values, _MAYBE_PHONE)).as_py():
+    if not pc.any(pc.match_substring_regex(values, MAYBE_PHONE)).as_py():
         return values
     return _per_value(values, lambda text: mask_text(text) if text else text)
+
+
+def shown_headers(names: Iterable[str]) -> dict[str, str]:
+    """Header → the name under which it is kept: numbers masked, and numbered where masks would be alike."""
+    shown: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in sorted(names, key=lambda name: (mask_text(name) != name, name)):
+        label, number = mask_text(name), 1
+        while label in taken:
+            number += 1
+            label = f"{mask_text(name)} ({number})"
+        taken.add(label)
+        shown[name] = label
+    return shown
 
 
 def _extras(table: pa.Table, names: list[str]) -> pa.ChunkedArray:
@@ -183,9 +216,10 @@ def _extras(table: pa.Table, names: list[str]) -> pa.ChunkedArray:
         return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
     import duckdb
 
+    labels = shown_headers(names)
     with duckdb.connect() as connection:
         connection.register("extras", pa.table({name: _hide_in_text(table.column(name)) for name in kept}))
-        fields = ", ".join(f"{literal(name)}, nullif(trim({identifier(name)}), '')" for name in kept)
+        fields = ", ".join(f"{literal(labels[name])}, nullif(trim({identifier(name)}), '')" for name in kept)
         present = " or ".join(f"nullif(trim({identifier(name)}), '') is not null" for name in kept)
         query = f"select case when {present} then json_object({fields})::varchar end as extra from extras"
         return connection.sql(query).to_arrow_table().column("extra").cast(pa.string())

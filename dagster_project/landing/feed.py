@@ -17,12 +17,12 @@ from dagster_project.lake.batches import (
     make_batch_id,
     write_batch,
 )
-from dagster_project.landing.door import pass_door
+from dagster_project.landing.door import pass_door, shown_headers
 from dagster_project.landing.readers import TextTable, UnreadableFileError
 from dagster_project.landing.units import check_units
 from dagster_project.landing.validate import Limits, validate_rows
 from dagster_project.lang import tr
-from dagster_project.privacy import ChainKey, Vault
+from dagster_project.privacy import ChainKey, Vault, mask_text
 
 
 @dataclass
@@ -94,7 +94,7 @@ class TableLanding:
 
     def write_after(self, manifest: Manifest) -> None:
         """A manifest without rows, to be written in its turn."""
-        self._manifests.append(manifest)
+        self._manifests.append(replace(manifest, reason=mask_text(manifest.reason)))
 
     def add(self, blank: Manifest, read: Callable[[], TextTable]) -> Manifest:
         """Reads one table; what cannot be used becomes a quarantined manifest with the reason."""
@@ -114,17 +114,19 @@ class TableLanding:
                 )
             check_units(self._feed, table)
         except UnreadableFileError as error:
-            manifest = replace(blank, status="quarantined", reason=str(error))
+            # a reason may quote a label, a name or a cell, and reasons travel into logs
+            manifest = replace(blank, status="quarantined", reason=mask_text(str(error)))
             self._manifests.append(manifest)
             return manifest
         known = {column.name for column in self._feed.columns}
+        extra = shown_headers(n for n in table.column_names if n not in known and n != "_row_no")
         manifest = replace(
             blank,
             format=source.format,
             encoding=source.encoding,
             rows_read=source.rows_read,
             rows_ignored=len(source.ignored),
-            extra_columns=tuple(sorted(n for n in table.column_names if n not in known and n != "_row_no")),
+            extra_columns=tuple(sorted(extra.values())),
             missing_columns=tuple(c.name for c in self._feed.columns if c.name not in table.column_names),
         )
         passed = pass_door(table, self._feed, self._key)

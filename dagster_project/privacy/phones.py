@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,13 +25,45 @@ _MASK = re.compile(r"^(?:\+?86|0086)?[\s-]*(\d{2,7})[*xX•·●#]{2,}(\d{0,6})$
 _EXTENSION = re.compile(r"^(?:\+?86|0086)?[\s-]*1\d{10}\s*(?:[-,，;转#_]|ext\.?)\s*\d{1,8}$", re.IGNORECASE)
 _EXCEL_FLOAT = re.compile(r"^(\d{5,})\.0+$")
 _SCIENTIFIC = re.compile(r"^\d(?:\.\d+)?[eE]\+?\d+$")
-_SEPARATORS = re.compile(r"[\s\-‐-―()（）.·']+")
+_SEPARATORS = re.compile(r"[\s\-‐-―−()（）\[\].·・•']+")
 _IOT = re.compile(r"^(?:14[0-9]\d{10}|1064\d{9})$")
 _SHAPE = re.compile(r"1[3-9][0-9]{9}")
 # virtual operators, after a public pattern list: no official one was found, and carriers may change them
 MVNO_PREFIXES = ("162", "165", "167", "170", "171")
-# \d also takes full-width digits; a country code may touch the number, any other digit may not
-_IN_TEXT = re.compile(r"(?<!\d)((?:\+|00)?86[ -]?)?([1１][3-9３-９]\d)[ .-]?(\d{4})[ .-]?(\d{4})(?!\d)")
+# how people group the eleven figures: 3-4-4 and its like, a 1 apart, pairs, one by one. Groups of two in any other
+# order are dates, times and prices more often than phones
+_GROUPINGS = (
+    *("11", "3 8", "4 7", "5 6", "6 5", "7 4", "8 3"),
+    *("3 4 4", "4 3 4", "4 4 3", "3 3 5", "3 5 3", "5 3 3"),
+    *("1 10", "1 3 7", "1 4 6", "1 5 5", "1 6 4", "1 7 3", "1 3 3 4", "1 3 4 3", "1 4 3 3"),
+    *("1 2 8", "1 2 4 4", "3 3 3 2", "3 4 2 2", "3 2 2 4", "3 2 2 2 2", "2 2 2 2 2 1", "1 2 2 2 2 2"),
+    "1 1 1 1 1 1 1 1 1 1 1",
+)
+_DIGIT = "[0-9０-９]"
+_NO_DIGIT = "[^0-9０-９]"
+_GAP = r"[ \t\x{a0}\x{3000}.．·・•()（）\[\]\-‐‑‒–—―−－]"
+_COUNTRY = f"(?:[+＋]|00)?[8８][6６]{_GAP}{{0,2}}"
+
+
+def _grouped() -> str:
+    """Eleven figures from 13 to 19 in one of the groupings, one or two separators between the groups."""
+
+    def spelled(lengths: list[int]) -> str:
+        figures = [*("[1１]", "[3-9３-９]"), *(_DIGIT for _ in range(9))]
+        groups = ["".join(figures[sum(lengths[:n]) : sum(lengths[: n + 1])]) for n in range(len(lengths))]
+        return f"{_GAP}{{1,2}}".join(groups)
+
+    return "|".join(spelled([int(length) for length in grouping.split()]) for grouping in _GROUPINGS)
+
+
+def _for_python(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\x\{(\w+)\}", lambda match: chr(int(match.group(1), 16)), pattern))
+
+
+# a country code may touch the number, any other digit may not
+_IN_TEXT = _for_python(f"(?<!{_DIGIT})({_COUNTRY})?({_grouped()})(?!{_DIGIT})")
+# RE2: the texts in which mask_text would mask something
+MAYBE_PHONE = f"(?:^|{_NO_DIGIT})(?:{_COUNTRY})?(?:{_grouped()})(?:{_NO_DIGIT}|$)"
 
 
 def _dummy_numbers() -> frozenset[str]:
@@ -145,6 +178,19 @@ def _mask_number(national: str) -> str:
     return f"{national[:head]}****{national[-tail:]}"
 
 
+def replace_numbers(text: str, replacement: Callable[[str], str]) -> str:
+    """Free text with every mainland mobile number in it, grouped however, replaced; a country code stays.
+
+    Args:
+        replacement: takes the eleven digits as they are written, full-width ones too, without separators.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        return (match.group(1) or "").rstrip("(（[") + replacement(re.sub(_NO_DIGIT, "", match.group(2)))
+
+    return _IN_TEXT.sub(replaced, text)
+
+
 def mask_text(text: str) -> str:
     """Free text with every mainland mobile number in it masked."""
-    return _IN_TEXT.sub(lambda match: f"{match.group(1) or ''}{match.group(2)}****{match.group(4)}", text)
+    return replace_numbers(text, lambda digits: f"{digits[:3]}****{digits[-4:]}")

@@ -84,9 +84,11 @@ def archive_members(data: bytes, name: str, *, password: str | None = None) -> l
             members = [(f"{name}/{path}", _read_member(packed, info, password)) for path, info in infos]
     except UnreadableFileError:
         raise
-    except Exception as error:  # whatever a damaged directory makes of the zip reader
+    except (
+        Exception
+    ):  # whatever a damaged directory makes of the zip reader; its words quote names of members
         raise UnreadableFileError(
-            tr(f"压缩包损坏或不完整：{error}。请重新导出", f"damaged archive: {error}; export it again")
+            tr("压缩包损坏或不完整，请重新导出", "the archive is damaged or incomplete; export it again")
         ) from None
     return sorted(members)
 
@@ -132,14 +134,14 @@ def _read_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo, password: str |
                 "the archive's locking or packing method (such as AES) is not supported; unpack it first",
             )
         ) from None
-    except (RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (RuntimeError, zipfile.BadZipFile, zlib.error):
         # one wrong password in 256 passes the first look and yields rubbish
         if not locked:
             raise
         raise UnreadableFileError(
             tr(
-                f"压缩包密码不对或已损坏（{error}）：请检查 chain.yml 里的 file_password",
-                f"wrong password for the archive, or damage ({error}): check file_password in chain.yml",
+                "压缩包密码不对或已损坏：请检查 chain.yml 里的 file_password",
+                "wrong password for the archive, or damage: check file_password in chain.yml",
             )
         ) from None
     if len(content) != info.file_size:
