@@ -291,14 +291,16 @@ def test_a_file_that_is_no_table_is_named_as_what_it_is(
 
 
 def test_what_a_reader_finds_unusual_is_said_once_with_the_file(chain: Chain, drop) -> None:
-    """A second sheet that fits is not read: nobody may miss that."""
+    """All sheets that fit are read, and which; a sheet that does not fit is told: nobody may miss that."""
     book = openpyxl.Workbook()
-    for sheet in (book.active, book.create_sheet("十一月")):
+    for number, sheet in enumerate((book.active, book.create_sheet("十一月")), start=1):
         sheet.append(["sku", "item_name", "category"])
-        sheet.append(["A1", "白菜", "叶菜"])
+        sheet.append([f"A{number}", "白菜", "叶菜"])
+    book.create_sheet("说明").append(["请勿修改"])
     buffer = io.BytesIO()
     book.save(buffer)
     drop(chain.root, "pos_main", "products", NIGHT, "商品.xlsx", buffer.getvalue())
     landing = land(chain, name="products")
-    assert landing.total("rows_loaded") == 1
-    assert [note for note in landing.notes if "十一月" in note and "商品.xlsx" in note]
+    assert landing.total("rows_loaded") == 2
+    assert len([note for note in landing.notes if "十一月" in note and "商品.xlsx" in note]) == 1
+    assert len([note for note in landing.notes if "说明" in note and "商品.xlsx" in note]) == 1

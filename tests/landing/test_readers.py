@@ -358,17 +358,84 @@ def test_error_values_are_empty_and_told_by_row_and_column() -> None:
     assert table.broken == []
 
 
-def test_the_sheet_that_fits_is_read_and_another_that_fits_is_told() -> None:
+def test_all_sheets_that_fit_are_read_and_others_are_told() -> None:
+    fit = [["跟团号", "订单金额（元）"], ["A", "1"]]
+    data = workbook(
+        ["说明"], ["请勿修改"], title="说明", more={"十月": fit, "十一月": [fit[0], ["B", "2"]], "空": []}
+    )
+    table = read_bytes(data, ORDERS)
+    assert table.title == "十月" and table.rows_read == 2
+    assert rows(table) == [
+        {"跟团号": "A", "订单金额（元）": "1"},
+        {"跟团号": "B", "订单金额（元）": "2"},
+    ]
+    assert numbers(table) == [2, 10_000_002]
+    read, unread = table.drift
+    assert "十月, 十一月" in read and "10,000,000" in read
+    assert "说明" in unread and "十月" not in unread and "空" not in unread
+
+
+def test_without_a_layout_or_by_name_one_sheet_is_read() -> None:
     fit = [["跟团号", "订单金额（元）"], ["A", "1"]]
     data = workbook(["说明"], ["请勿修改"], title="说明", more={"十月": fit, "十一月": [fit[0], ["B", "2"]]})
-    table = read_bytes(data, ORDERS)
-    assert table.title == "十月" and rows(table) == [{"跟团号": "A", "订单金额（元）": "1"}]
-    assert len(table.drift) == 1 and "十一月" in table.drift[0]
-    assert read_bytes(data).title == "说明"
+    plain = read_bytes(data)
+    assert plain.title == "说明" and plain.rows_read == 1 and plain.drift == []
     named = read_bytes(data, ORDERS, sheet="十一月")
     assert named.title == "十一月" and rows(named)[0]["跟团号"] == "B" and named.drift == []
+    assert numbers(named) == [2]
     with pytest.raises(UnreadableFileError, match="十二月"):
         read_bytes(data, ORDERS, sheet="十二月")
+
+
+def test_sheets_may_differ_in_order_spelling_and_further_columns() -> None:
+    """Each sheet has its own titles, totals and blank rows; a hidden one counts as well."""
+    book = openpyxl.load_workbook(
+        io.BytesIO(
+            workbook(
+                ["跟团号", "订单金额（元）", "备注"],
+                ["A", "1", "早"],
+                ["合计", "1"],
+                more={
+                    "十一月": [
+                        ["十一月报表"],
+                        [],
+                        ["订单金额(元)", "团号", "商品"],
+                        ["2", "B", "蛋"],
+                        [],
+                        ["3", "C", "鱼"],
+                    ],
+                    "十二月": [["跟团号", "商品", "订单金额（元）"]],
+                    "一月": [["团号", "订单金额（元）"], ["D", "4"], ["合计", "4"]],
+                },
+            )
+        )
+    )
+    book["一月"].sheet_state = "hidden"
+    table = read_bytes(saved(book), ORDERS)
+    assert table.table.column_names == ["跟团号", "订单金额（元）", "备注", "商品", "_row_no"]
+    assert rows(table) == [
+        {"跟团号": "A", "订单金额（元）": "1", "备注": "早", "商品": ""},
+        {"跟团号": "B", "订单金额（元）": "2", "备注": "", "商品": "蛋"},
+        {"跟团号": "C", "订单金额（元）": "3", "备注": "", "商品": "鱼"},
+        {"跟团号": "D", "订单金额（元）": "4", "备注": "", "商品": ""},
+    ]
+    assert numbers(table) == [2, 10_000_004, 10_000_006, 30_000_002]
+    assert table.ignored == [(3, "total_row"), (10_000_001, "title_row"), (30_000_003, "total_row")]
+    assert len(table.drift) == 1 and "十二月, 一月" in table.drift[0]
+
+
+def test_a_sheet_that_fits_but_cannot_be_used_refuses_the_whole_workbook() -> None:
+    head = ["跟团号", "订单金额（元）"]
+    data = workbook([*head], ["A", "1"], more={"十一月": [head, [3571234567890123456, "2"]]})
+    with pytest.raises(UnreadableFileError, match="工作表 十一月：第 2 行 跟团号"):
+        read_bytes(data, ORDERS)
+
+
+def test_what_is_odd_in_one_of_several_sheets_is_told_with_its_title() -> None:
+    head = ["跟团号", "订单金额（元）"]
+    table = read_bytes(workbook(head, ["A", "1"], more={"十一月": [head, ["B", "#N/A"]]}), ORDERS)
+    assert table.table["订单金额（元）"].to_pylist() == ["1", ""]
+    assert len(table.drift) == 2 and table.drift[1].startswith("工作表 十一月：第 2 行")
 
 
 def test_blank_rows_and_cells_right_of_the_header_in_a_sheet() -> None:

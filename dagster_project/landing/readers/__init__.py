@@ -45,7 +45,8 @@ def read_bytes(
         data: the file; of an archive the member (`archive_members`).
         layout: how to find the header; without it the first row that is not blank is the header.
         password: opens a locked workbook.
-        sheet: title of the sheet to read; without it the first whose header fits the layout.
+        sheet: title of the sheet to read; without it all whose header fits the layout, without a layout the first
+            with content.
 
     Raises:
         UnreadableFileError: truncated, undecodable, locked, without a header, or with numbers that lost digits.

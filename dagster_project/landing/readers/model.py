@@ -12,6 +12,8 @@ import pyarrow as pa
 _BRACKETS = str.maketrans("【】〔〕", "[][]")
 _BLANK_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _PLAIN = re.compile(r"[a-z0-9_.]+\Z")
+# far above the 1,048,576 rows that a sheet can hold
+SHEET_OFFSET = 10_000_000
 
 
 class UnreadableFileError(ValueError):
@@ -34,11 +36,13 @@ class Layout:
 class TextTable:
     """A file as read. `table`: string columns as in the file plus `_row_no` (int64, as a spreadsheet shows it).
 
+    Of a workbook several sheets may be read, one below the other. Row numbers of the k-th of them, counted from 0,
+    are k × 10,000,000 higher: 20,000,007 is row 7 of the third sheet that was read. `drift` names them in that order.
     `broken`: (row number, what is wrong) of rows that have no place in the table, e.g. too few fields.
     `ignored`: (row number, rule) of rows that carry no data: title_row, total_row, empty_state_row,
     repeated_header, blank_row. They do not count as read.
     `drift`: sentences for people about what is unusual but readable.
-    `title`: the sheet's title, or "".
+    `title`: the title of the (first) sheet read, or "".
     """
 
     table: pa.Table

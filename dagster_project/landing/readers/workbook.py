@@ -9,13 +9,20 @@ from typing import Any
 
 import msoffcrypto
 import pyarrow as pa
+import pyarrow.compute as pc
 from msoffcrypto.exceptions import DecryptionError, InvalidKeyError
 from python_calamine import CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
 from dagster_project.landing.readers.archives import check_workbook_zip
 from dagster_project.landing.readers.cells import cell_text, has_lost_digits
 from dagster_project.landing.readers.header import PREVIEW_ROWS, Header, find_header
-from dagster_project.landing.readers.model import Layout, TextTable, UnreadableFileError, normal_label
+from dagster_project.landing.readers.model import (
+    SHEET_OFFSET,
+    Layout,
+    TextTable,
+    UnreadableFileError,
+    normal_label,
+)
 from dagster_project.landing.readers.rows import name_columns, set_aside
 from dagster_project.landing.readers.sheet_xml import error_cells, reaches_too_far
 from dagster_project.lang import tr
@@ -28,11 +35,13 @@ _LISTED = 20
 
 
 def read_workbook(data: bytes, layout: Layout | None, password: str | None, sheet: str | None) -> TextTable:
-    """Reads one sheet: the named one, else the first whose header fits the layout, else the first with content.
+    """Reads the named sheet, else all whose header fits the layout, else the first with content.
+
+    Sheets come one below the other in the workbook's order, hidden ones too; row numbers as `TextTable` tells.
 
     Raises:
         UnreadableFileError: damaged, locked without the right password, cut at the format's last row, without the
-            named sheet, empty, or with numbers that lost digits.
+            named sheet, empty, or with numbers that lost digits. One such sheet that fits refuses all of them.
     """
     if data[:8] == OLE_MAGIC:
         data = _unlocked(data, password)
@@ -41,21 +50,27 @@ def read_workbook(data: bytes, layout: Layout | None, password: str | None, shee
         check_workbook_zip(data)
         if reaches_too_far(data, _MAX_CELLS):
             raise _too_large()
-    chosen, others = _choose(_open(data), layout, sheet)
-    title = chosen.name
+    chosen, notes = _choose(_open(data), layout, sheet)
     # the library counts to the last row from 0: a sheet of 65,536 rows says 65,535
-    height, width = (chosen.end or (-1, -1))[0] + 1, chosen.total_width
-    if height >= _FULL_ROWS[kind]:
-        most = _FULL_ROWS[kind]
-        raise UnreadableFileError(
-            tr(
-                f"表格在第 {most:,} 行被截断（{kind} 的上限），请分批导出",
-                f"cut at {most:,} rows, the most an {kind} sheet holds: export in parts",
-            )
-        )
-    if height * width > _MAX_CELLS:
+    heights = [(found.end or (-1, -1))[0] + 1 for found in chosen]
+    for found, height in zip(chosen, heights, strict=True):
+        if height >= _FULL_ROWS[kind]:
+            raise _told_in(found.name, len(chosen), _cut_short(kind))
+    if sum(height * found.total_width for found, height in zip(chosen, heights, strict=True)) > _MAX_CELLS:
         raise _too_large()
-    rows = _rows(chosen)
+    parts: list[TextTable] = []
+    for found in chosen:
+        try:
+            parts.append(_read_sheet(data, kind, found, layout))
+        except UnreadableFileError as error:
+            raise _told_in(found.name, len(chosen), error) from None
+    result = parts[0] if len(parts) == 1 else _one_below_the_other(parts, layout)
+    result.drift = [*notes, *result.drift]
+    return result
+
+
+def _read_sheet(data: bytes, kind: str, sheet: CalamineSheet, layout: Layout | None) -> TextTable:
+    rows = _rows(sheet)
     header = find_header([[cell_text(c) for c in row] for row in rows[:PREVIEW_ROWS]], layout)
     if header is None:
         header = find_header([[cell_text(c) for c in row] for row in rows], None)
@@ -66,14 +81,75 @@ def read_workbook(data: bytes, layout: Layout | None, password: str | None, shee
     table, odd = set_aside(raw, header)
     _refuse_lost(lost, {row for row, _ in odd}, header)
     table, notes = name_columns(table, header, layout)
-    faults = error_cells(data, title) if kind == "xlsx" else []
+    faults = error_cells(data, sheet.name) if kind == "xlsx" else []
+    drift = [*notes, *_fault_notes(faults, header)]
+    return TextTable(table, kind, ignored=sorted(ignored + odd), drift=drift, title=sheet.name)
+
+
+def _one_below_the_other(parts: list[TextTable], layout: Layout | None) -> TextTable:
+    """Appends sheets to the first under its column names; a column that one lacks is empty there."""
+    tables: list[pa.Table] = []
+    names: list[str] = []
+    for number, part in enumerate(parts):
+        table = part.table.rename_columns(_names_as_before(part.table.column_names, names, layout))
+        names += [name for name in table.column_names if name not in names and name != "_row_no"]
+        offset = pa.scalar(number * SHEET_OFFSET, pa.int64())
+        tables.append(
+            table.drop_columns(["_row_no"]).append_column("_row_no", pc.add(table["_row_no"], offset))
+        )
     return TextTable(
-        table,
-        kind,
-        ignored=sorted(ignored + odd),
-        drift=[*others, *notes, *_fault_notes(faults, header)],
-        title=title,
+        pa.concat_tables([_with_columns(table, [*names, "_row_no"]) for table in tables]),
+        parts[0].format,
+        ignored=[
+            (row + k * SHEET_OFFSET, rule) for k, part in enumerate(parts) for row, rule in part.ignored
+        ],
+        drift=[
+            tr(f"工作表 {part.title}：{note}", f"sheet {part.title}: {note}")
+            for part in parts
+            for note in part.drift
+        ],
+        title=parts[0].title,
     )
+
+
+def _names_as_before(names: Sequence[str], before: Sequence[str], layout: Layout | None) -> list[str]:
+    """A sheet's column names as the sheets before it spell them; spellings of one required column are one name."""
+    groups = layout.required if layout is not None else ()
+    taken = set(names) & set(before)
+
+    def same(name: str, other: str) -> bool:
+        pair = {normal_label(name), normal_label(other)}
+        return len(pair) == 1 or any(pair <= group for group in groups)
+
+    result = []
+    for name in names:
+        if name not in taken and name != "_row_no":
+            name = next((other for other in before if other not in taken and same(name, other)), name)
+            taken.add(name)
+        result.append(name)
+    return result
+
+
+def _with_columns(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    blank = pa.repeat(pa.scalar("", pa.string()), table.num_rows)
+    return pa.table({name: table[name] if name in table.column_names else blank for name in names})
+
+
+def _cut_short(kind: str) -> UnreadableFileError:
+    most = _FULL_ROWS[kind]
+    return UnreadableFileError(
+        tr(
+            f"表格在第 {most:,} 行被截断（{kind} 的上限），请分批导出",
+            f"cut at {most:,} rows, the most an {kind} sheet holds: export in parts",
+        )
+    )
+
+
+def _told_in(title: str, sheets: int, error: UnreadableFileError) -> UnreadableFileError:
+    """The error with the sheet it is about, where there are several."""
+    if sheets == 1:
+        return error
+    return UnreadableFileError(tr(f"工作表 {title}：{error}", f"sheet {title}: {error}"))
 
 
 def _too_large() -> UnreadableFileError:
@@ -152,10 +228,9 @@ class _Candidate:
 
 def _choose(
     workbook: CalamineWorkbook, layout: Layout | None, name: str | None
-) -> tuple[CalamineSheet, list[str]]:
-    """The sheet to read, and a note about others that hold data of the same layout."""
-    listed = sorted(workbook.sheets_metadata, key=lambda meta: meta.visible != SheetVisibleEnum.Visible)
-    titles = [meta.name for meta in listed]
+) -> tuple[list[CalamineSheet], list[str]]:
+    """The sheets to read, at least one, and notes about which were read and which not."""
+    titles = [meta.name for meta in workbook.sheets_metadata]
     if name is not None:
         titles = [title for title in titles if normal_label(title) == normal_label(name)]
         if not titles:
@@ -167,28 +242,43 @@ def _choose(
                 )
             )
     candidates: list[_Candidate] = []
-    failure: UnreadableFileError | None = None
+    failures: dict[str, UnreadableFileError] = {}
     for title in titles:
         try:
             candidates.append(_candidate(workbook, title, layout))
         except UnreadableFileError as error:  # a chart, or a damaged sheet; another may do
-            failure = failure or error
-    if layout is not None and failure and not any(c.fits for c in candidates):
+            failures[title] = error
+    failure = next(iter(failures.values()), None)
+    fitting = [c.sheet for c in candidates if c.fits] if layout is not None else []
+    if layout is not None and failure and not fitting:
         raise failure
-    best = sorted(candidates, key=lambda c: (not c.fits, not c.has_content))
-    if not best:
+    if not candidates:
         raise failure or UnreadableFileError(tr("工作簿里没有工作表", "the workbook has no sheet"))
-    also = [c.sheet.name for c in best[1:] if c.fits and layout is not None]
+    if layout is None or not fitting:
+        hidden = {m.name for m in workbook.sheets_metadata if m.visible != SheetVisibleEnum.Visible}
+        best = min(candidates, key=lambda c: (not c.fits, not c.has_content, c.sheet.name in hidden))
+        return [best.sheet], []
+    unread = [title for title in titles if title in failures]
+    unread += [c.sheet.name for c in candidates if not c.fits and c.has_content]
+    return fitting, _sheet_notes([sheet.name for sheet in fitting], unread)
+
+
+def _sheet_notes(read: list[str], unread: list[str]) -> list[str]:
     notes = []
-    if also:
-        shown = ", ".join(also)
+    if len(read) > 1:
+        shown = ", ".join(read)
         notes.append(
             tr(
-                f"只读取了工作表 {best[0].sheet.name}；{shown} 也符合，未读取",
-                f"only sheet {best[0].sheet.name} was read; {shown} would fit as well",
+                f"读取了 {len(read)} 个工作表：{shown}（从第二个起，行号逐个加 {SHEET_OFFSET:,}）",
+                f"read {len(read)} sheets: {shown} (from the second on, row numbers go up by {SHEET_OFFSET:,} each)",
             )
         )
-    return best[0].sheet, notes
+    if unread:
+        shown = ", ".join(unread)
+        notes.append(
+            tr(f"工作表 {shown} 的表头不符，未读取", f"sheets without the header, not read: {shown}")
+        )
+    return notes
 
 
 def _candidate(workbook: CalamineWorkbook, title: str, layout: Layout | None) -> _Candidate:
