@@ -344,6 +344,7 @@ def _layout(rule: Table) -> Layout:
     return Layout(
         labels=frozenset().union(*spelled.values()),
         required=tuple(spelled[name] for name in rule.required),
+        columns=tuple(spelled.values()),
     )
 
 

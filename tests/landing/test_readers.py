@@ -28,6 +28,7 @@ from tests.landing.readerkit import locked, old_workbook, saved, workbook, zippe
 ORDERS = Layout(
     frozenset(map(normal_label, ["跟团号", "团号", "支付时间", "订单金额（元）", "联系电话", "商品"])),
     (frozenset({"跟团号", "团号"}), frozenset({"订单金额(元)"})),
+    (frozenset({"跟团号", "团号"}), frozenset({"商品", "品名"})),
 )
 
 
@@ -399,12 +400,12 @@ def test_sheets_may_differ_in_order_spelling_and_further_columns() -> None:
                     "十一月": [
                         ["十一月报表"],
                         [],
-                        ["订单金额(元)", "团号", "商品"],
+                        ["订单金额(元)", "团号", "品名"],
                         ["2", "B", "蛋"],
                         [],
                         ["3", "C", "鱼"],
                     ],
-                    "十二月": [["跟团号", "商品", "订单金额（元）"]],
+                    "十二月": [["跟团号", "商品", "订单金额（元）"], ["E", "虾", "5"]],
                     "一月": [["团号", "订单金额（元）"], ["D", "4"], ["合计", "4"]],
                 },
             )
@@ -412,16 +413,27 @@ def test_sheets_may_differ_in_order_spelling_and_further_columns() -> None:
     )
     book["一月"].sheet_state = "hidden"
     table = read_bytes(saved(book), ORDERS)
-    assert table.table.column_names == ["跟团号", "订单金额（元）", "备注", "商品", "_row_no"]
+    assert table.table.column_names == ["跟团号", "订单金额（元）", "备注", "品名", "_row_no"]
     assert rows(table) == [
-        {"跟团号": "A", "订单金额（元）": "1", "备注": "早", "商品": ""},
-        {"跟团号": "B", "订单金额（元）": "2", "备注": "", "商品": "蛋"},
-        {"跟团号": "C", "订单金额（元）": "3", "备注": "", "商品": "鱼"},
-        {"跟团号": "D", "订单金额（元）": "4", "备注": "", "商品": ""},
+        {"跟团号": "A", "订单金额（元）": "1", "备注": "早", "品名": ""},
+        {"跟团号": "B", "订单金额（元）": "2", "备注": "", "品名": "蛋"},
+        {"跟团号": "C", "订单金额（元）": "3", "备注": "", "品名": "鱼"},
+        {"跟团号": "E", "订单金额（元）": "5", "备注": "", "品名": "虾"},
+        {"跟团号": "D", "订单金额（元）": "4", "备注": "", "品名": ""},
     ]
-    assert numbers(table) == [2, 10_000_004, 10_000_006, 30_000_002]
+    assert numbers(table) == [2, 10_000_004, 10_000_006, 20_000_002, 30_000_002]
     assert table.ignored == [(3, "total_row"), (10_000_001, "title_row"), (30_000_003, "total_row")]
     assert len(table.drift) == 1 and "十二月, 一月" in table.drift[0]
+
+
+def test_a_damaged_sheet_beside_the_data_is_told() -> None:
+    head = ["跟团号", "订单金额（元）"]
+    whole = zipfile.ZipFile(io.BytesIO(workbook(head, ["A", "1"], more={"走势": [head]})))
+    parts = {name: whole.read(name) for name in whole.namelist()}
+    parts["xl/worksheets/sheet2.xml"] = parts["xl/worksheets/sheet2.xml"][:-40]
+    table = read_bytes(zipped(*parts.items()), ORDERS)
+    assert table.rows_read == 1
+    assert len(table.drift) == 1 and "走势" in table.drift[0] and "损坏" in table.drift[0]
 
 
 def test_a_sheet_that_fits_but_cannot_be_used_refuses_the_whole_workbook() -> None:

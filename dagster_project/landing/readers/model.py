@@ -26,10 +26,12 @@ class Layout:
 
     `labels`: normalised spellings (`normal_label`) of every known column.
     `required`: one group a column; the header must hold at least one spelling of every group.
+    `columns`: one group a column, required or not: what sheets of one workbook may each spell in their own way.
     """
 
     labels: frozenset[str]
     required: tuple[frozenset[str], ...]
+    columns: tuple[frozenset[str], ...] = ()
 
 
 @dataclass

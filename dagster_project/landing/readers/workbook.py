@@ -113,8 +113,8 @@ def _one_below_the_other(parts: list[TextTable], layout: Layout | None) -> TextT
 
 
 def _names_as_before(names: Sequence[str], before: Sequence[str], layout: Layout | None) -> list[str]:
-    """A sheet's column names as the sheets before it spell them; spellings of one required column are one name."""
-    groups = layout.required if layout is not None else ()
+    """A sheet's column names as the sheets before it spell them; spellings of one column are one name."""
+    groups = (*layout.required, *layout.columns) if layout is not None else ()
     taken = set(names) & set(before)
 
     def same(name: str, other: str) -> bool:
@@ -258,12 +258,11 @@ def _choose(
         hidden = {m.name for m in workbook.sheets_metadata if m.visible != SheetVisibleEnum.Visible}
         best = min(candidates, key=lambda c: (not c.fits, not c.has_content, c.sheet.name in hidden))
         return [best.sheet], []
-    unread = [title for title in titles if title in failures]
-    unread += [c.sheet.name for c in candidates if not c.fits and c.has_content]
-    return fitting, _sheet_notes([sheet.name for sheet in fitting], unread)
+    unlike = [c.sheet.name for c in candidates if not c.fits and c.has_content]
+    return fitting, _sheet_notes([sheet.name for sheet in fitting], unlike, list(failures))
 
 
-def _sheet_notes(read: list[str], unread: list[str]) -> list[str]:
+def _sheet_notes(read: list[str], unlike: list[str], unreadable: list[str]) -> list[str]:
     notes = []
     if len(read) > 1:
         shown = ", ".join(read)
@@ -273,8 +272,16 @@ def _sheet_notes(read: list[str], unread: list[str]) -> list[str]:
                 f"read {len(read)} sheets: {shown} (from the second on, row numbers go up by {SHEET_OFFSET:,} each)",
             )
         )
-    if unread:
-        shown = ", ".join(unread)
+    if unreadable:
+        shown = ", ".join(unreadable)
+        notes.append(
+            tr(
+                f"工作表 {shown} 是图表或已损坏，未读取",
+                f"sheets that are charts or damaged, not read: {shown}",
+            )
+        )
+    if unlike:
+        shown = ", ".join(unlike)
         notes.append(
             tr(f"工作表 {shown} 的表头不符，未读取", f"sheets without the header, not read: {shown}")
         )
