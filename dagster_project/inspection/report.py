@@ -14,6 +14,7 @@ from dagster_project.inspection.fitting import NEAR, SURE, Fit, column_types, ke
 from dagster_project.inspection.opening import Opened, open_file
 from dagster_project.inspection.profile import ColumnProfile, PhoneFigures, Profiler
 from dagster_project.landing.readers import TextTable, normal_label
+from dagster_project.landing.readers.model import SHEET_OFFSET
 from dagster_project.privacy import classify_phone
 
 _PHONE_COLUMNS = 6
@@ -96,8 +97,9 @@ def _header_row(source: TextTable) -> int | None:
     below += [number for number, rule in source.ignored if rule not in ("title_row", "blank_row")]
     if source.table.num_rows:
         below.append(pc.min(source.table.column("_row_no")).as_py())
-    titles = [number for number, rule in source.ignored if rule == "title_row"]
-    return max(1, min(below) - 1) if below else max(titles, default=0) + 1
+    titles = [number for number, rule in source.ignored if rule == "title_row" and number < SHEET_OFFSET]
+    # rows of a second sheet have higher numbers
+    return max(1, min(below) % SHEET_OFFSET - 1) if below else max(titles, default=0) + 1
 
 
 def _is_headless(report: FileReport) -> bool:
