@@ -45,9 +45,12 @@ def inspect(
         _check_name(name)
     console = Console(highlight=False)
     reports = print_reports(inspect_files(files, password), console)
-    console.print(render_features(judge(reports), console.width))
+    read = [report for report in reports if not report.problem]
+    # about files that nobody could read there is nothing to say, least of all that they are good for nothing
+    if read:
+        console.print(render_features(judge(read), console.width))
     if folder is not None:
-        from dagster_project.inspection.writing import write_connection
+        from dagster_project.inspection.writing import undecided, write_connection
 
         try:
             written = write_connection(reports, folder, name, locked=password is not None)
@@ -59,6 +62,7 @@ def inspect(
                 )
             ) from None
         _say_written(written, folder)
+        _say_undecided(undecided(reports))
 
 
 def _check_name(name: str) -> None:
@@ -91,3 +95,14 @@ def _say_written(written: list[Path], folder: Path) -> None:
             f"，把 {listed} 放进连锁文件夹的 presets/", f" and {listed} into presets/ of the chain's folder"
         )
     click.echo(step)
+
+
+def _say_undecided(found: list[tuple[str, tuple[str, ...]]]) -> None:
+    for preset, others in found:
+        listed = "、".join(others)
+        click.echo(
+            tr(
+                f"没把握：connection.yml 写的是 {preset}，但 {listed} 同样合适；请按你用的系统核对后再用",
+                f"unsure: connection.yml says {preset}, but {listed} fits as well; check which system you use",
+            )
+        )

@@ -105,3 +105,7 @@ def _run() -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+if __name__ == "__main__":
+    main()

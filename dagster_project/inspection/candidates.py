@@ -14,6 +14,8 @@ from dagster_project.landing.readers import Layout, normal_label
 from dagster_project.presets import Preset, Table, load_preset, parse_preset, preset_names
 
 _TAIL = re.compile(r"[(\[][^()\[\]]*[)\]]\Z")
+_FALLBACK = re.compile(r", clean\((\w+)\)\)\Z")
+_NUMBER = re.compile(r"\bnum\((\w+)\)")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -48,6 +50,15 @@ class Candidate:
             contract_feed(self.preset.kind, name) for name in (rule.feeds if rule else (self.table,))
         )
 
+    def named_in(self, path: str) -> int:
+        """What a path says of the table: 2 its name stands in it, 1 one of its folders is a part of it, 0 nothing."""
+        lowered = path.lower()
+        name = re.escape(self.table.lower())
+        if re.search(rf"(?<![a-z0-9_]){name}(?![a-z0-9])", lowered):
+            return 2
+        folders = {folder.lower() for folder in (self.rule.folders if self.rule else ())}
+        return int(bool(folders & set(re.split(r"[/\\=&]", lowered))))
+
     def layout(self) -> Layout:
         """How landing would look for the header."""
         spelled = {name: frozenset(map(normal_label, given)) for name, given in self.columns.items()}
@@ -76,6 +87,13 @@ class Candidate:
 def used_columns(expression: str, columns: Iterable[str]) -> set[str]:
     """Which of a table's columns an expression names."""
     return set(_WORD.findall(expression)) & set(columns)
+
+
+def main_columns(expression: str, columns: Iterable[str]) -> set[str]:
+    """Which of the columns an expression gives the value of; the others only decide how, such as its sign."""
+    if fallback := _FALLBACK.search(expression):
+        return {fallback[1]} & set(columns)
+    return set(_NUMBER.findall(expression)) & set(columns) or used_columns(expression, columns)
 
 
 @cache

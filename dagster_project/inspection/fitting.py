@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dagster_project.config import packaged_chain
 from dagster_project.contracts import Feed
-from dagster_project.inspection.candidates import Candidate, candidates, used_columns
+from dagster_project.inspection.candidates import Candidate, candidates, main_columns, used_columns
 from dagster_project.inspection.profile import ColumnProfile
 from dagster_project.landing.door import pass_door
 from dagster_project.landing.mapping import map_table
@@ -60,7 +60,8 @@ class Fit:
     `assigned`: the candidate's column → the file's label. `missing`: required columns without one. `cover`: share of
     required columns that are there. `agree`: share of rows whose values of the assigned columns are acceptable.
     `explained`: share of the file's filled columns that the candidate reads. `confidence`: 0 to 1, from these three.
-    `guessed`: columns that only their content named. `profiles`: of the file's filled columns, by label.
+    `guessed`: columns that only their content named. `profiles`: of the file's filled columns, by label. `named`: what
+    the path says of the table, see Candidate.named_in.
     """
 
     candidate: Candidate
@@ -72,6 +73,7 @@ class Fit:
     trial: Trial = field(default_factory=Trial)
     guessed: set[str] = field(default_factory=set)
     profiles: Mapping[str, ColumnProfile] = field(default_factory=dict)
+    named: int = 0
 
     @property
     def confidence(self) -> float:
@@ -79,7 +81,7 @@ class Fit:
         return most * self.cover * self.agree * (0.6 + 0.4 * min(1.0, self.explained / _ENOUGH_EXPLAINED))
 
 
-def rank_fits(name: str, table: pa.Table, profiles: Sequence[ColumnProfile]) -> list[Fit]:
+def rank_fits(path: str, table: pa.Table, profiles: Sequence[ColumnProfile]) -> list[Fit]:
     """All fits worth naming, best first. Looks at labels for all and at values for the best few."""
     labels = [profile.name for profile in profiles]
     filled = {profile.name: profile for profile in profiles if profile.filled} or {
@@ -92,11 +94,11 @@ def rank_fits(name: str, table: pa.Table, profiles: Sequence[ColumnProfile]) -> 
     for fit in best:
         fit.trial = _try(fit, head)
         fit.agree = _agreement(fit)
-    # at equal confidence the file's name and the number of columns read decide the order, never the certainty
-    lowered = name.lower()
+        fit.named = fit.candidate.named_in(path)
+    # at equal confidence the file's path and the number of columns read decide the order, never the certainty
     best.sort(
         key=lambda fit: (
-            -round(fit.confidence, 3), fit.candidate.is_generic, fit.candidate.table.lower() not in lowered, -len(fit.assigned)
+            -round(fit.confidence, 3), fit.candidate.is_generic, -fit.named, -len(fit.assigned)
         )
     )  # fmt: skip
     return best
@@ -123,14 +125,14 @@ def _by_label(candidate: Candidate, labels: Sequence[str], filled: Mapping[str, 
 
 
 def column_types(candidate: Candidate, name: str) -> set[str]:
-    """Contract types of the canonical columns that are this column and nothing else."""
+    """Contract types of the canonical columns whose value is this column's."""
     rule, found = candidate.rule, set()
     if rule is None:
         return {column.type for column in candidate.feeds[0].columns if column.name == name}
     for feed in candidate.feeds:
         types = {column.name: column.type for column in feed.columns}
         for column, column_rule in rule.feeds[feed.name].columns.items():
-            if used_columns(column_rule.value, rule.columns) == {name}:
+            if main_columns(column_rule.value, rule.columns) == {name}:
                 found.add(types[column])
     return found
 
@@ -184,7 +186,7 @@ def fitted_preset(fit: Fit) -> Preset:
 
 
 def _fitted_rule(rule: ColumnRule, fit: Fit) -> ColumnRule:
-    used = used_columns(rule.value, fit.candidate.columns)
+    used = main_columns(rule.value, fit.candidate.columns)
     labels = [fit.assigned[name] for name in used if name in fit.assigned]
     if rule.unit is not None and labels and all("分)" in label.replace("）", ")") for label in labels):
         return rule.model_copy(update={"unit": "fen"})

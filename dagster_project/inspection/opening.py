@@ -28,11 +28,15 @@ _HEAD_ROWS = 12
 
 @dataclass
 class Opened:
-    """One file, or one member of an archive: `source`, or `problem` that says why not and what to do."""
+    """One file, or one member of an archive: `source`, or `problem` that says why not and what to do.
+
+    `path`: the whole path, whose folders may name the table; never shown. "" when the bytes came from nowhere.
+    """
 
     name: str
     source: TextTable | None = None
     problem: str = ""
+    path: str = ""
 
 
 def open_file(path: Path, password: str | None = None) -> Iterator[Opened]:
@@ -50,7 +54,9 @@ def open_file(path: Path, password: str | None = None) -> Iterator[Opened]:
     if members is not None and not members:
         yield Opened(path.name, problem=tr("压缩包里没有文件", "no file in the archive"))
     for name, content in [(path.name, data)] if members is None else members:
-        yield _open(name, content, password)
+        opened = _open(name, content, password)
+        opened.path = str(path.absolute()) if members is None else f"{path.absolute()}/{name}"
+        yield opened
 
 
 def _open(name: str, data: bytes, password: str | None) -> Opened:

@@ -152,7 +152,7 @@ def _rule_word(rule: str) -> str:
 def _fit_lines(report: FileReport) -> list[RenderableType]:
     label = tr("像什么", "fits")
     if not report.fits or report.is_headless:
-        text = tr("不确定：认不出表头里的列", "unsure: no label in its header is known")
+        text = tr("不确定：表头里认得的列不够", "unsure: too few labels in its header are known")
         if report.is_headless:
             text = tr(
                 "不确定：请带表头重新导出，或在第一行补上列名",

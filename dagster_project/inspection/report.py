@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from dagster_project.landing.readers import TextTable, normal_label
 from dagster_project.landing.readers.model import SHEET_OFFSET
 from dagster_project.privacy import classify_phone
 
+# a fit below this that reads none of a file's money is about something else
+_WORTH_NAMING = 0.65
+_MONEY_LABEL = re.compile(r"金额|[实应]收|[实应]付|amount|money", re.IGNORECASE)
 _PHONE_COLUMNS = 6
 _TIME_COLUMNS = 6
 
@@ -83,8 +87,9 @@ def inspect_table(opened: Opened) -> FileReport:
     with Profiler(source.table) as profiler:
         report.columns = profiler.columns()
         report.columns_left_out = source.table.num_columns - 1 - len(report.columns)
-        report.fits = rank_fits(opened.name, source.table, report.columns)
+        report.fits = rank_fits(opened.path or opened.name, source.table, report.columns)
         report.is_headless = _is_headless(report)
+        report.fits = [fit for fit in report.fits if not _passes_money_by(fit, report.columns)]
         _choose(report)
         _look_closer(report, source, profiler)
     return report
@@ -119,6 +124,9 @@ def _choose(report: FileReport) -> None:
     own = [fit for fit in whole if not fit.candidate.is_generic]
     generic = [fit for fit in whole if fit.candidate.is_generic]
     best = own[0] if own and own[0].confidence >= SURE else None
+    if best is not None:
+        # among those that cannot be told apart the path decides; the order stays where it says nothing
+        best = max((fit for fit in own if best.confidence - fit.confidence < NEAR), key=lambda fit: fit.named)
     if best is None and generic and generic[0].confidence >= SURE:
         best = generic[0]
     if report.is_headless:
@@ -126,13 +134,22 @@ def _choose(report: FileReport) -> None:
     report.chosen = best
     if best is None or best.candidate.is_generic:
         return
-    others = [fit for fit in own[1:] if fit.candidate.preset.preset != best.candidate.preset.preset]
+    others = [fit for fit in own if fit.candidate.preset.preset != best.candidate.preset.preset]
     if (
         others
         and best.confidence - others[0].confidence < NEAR
         and len(others[0].assigned) >= len(best.assigned)
+        and not best.named == 2 > others[0].named
     ):
         report.rival = others[0]
+
+
+def _passes_money_by(fit: Fit, columns: Sequence[ColumnProfile]) -> bool:
+    """Whether an unsure fit leaves all of a file's amounts unread."""
+    money = {
+        c.name for c in columns if c.kind == "money" or (c.numeric > 0.5 and _MONEY_LABEL.search(c.name))
+    }
+    return fit.confidence < _WORTH_NAMING and bool(money) and not money & set(fit.assigned.values())
 
 
 def _look_closer(report: FileReport, source: TextTable, profiler: Profiler) -> None:

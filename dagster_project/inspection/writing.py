@@ -33,6 +33,11 @@ class _Connection:
     mapping: bool
     fits: list[tuple[FileReport, Fit]] = field(default_factory=list)
 
+    def rivals(self) -> list[Fit]:
+        """Fits of other presets that are as good, when no file of the connection settles it."""
+        found = [report.rival for report, _ in self.fits if report.rival is not None]
+        return found if len(found) == len(self.fits) else []
+
 
 def write_connection(
     reports: Sequence[FileReport], folder: Path, name: str | None = None, *, locked: bool = False
@@ -73,11 +78,29 @@ def writable_fit(report: FileReport) -> Fit | None:
     return generic[0] if generic and generic[0].confidence >= _WORTH_WRITING else None
 
 
+def undecided(reports: Sequence[FileReport]) -> list[tuple[str, tuple[str, ...]]]:
+    """(preset that write_connection writes, presets that fit as well) for every connection that nothing settles."""
+    return [
+        (connection.preset, tuple(dict.fromkeys(fit.candidate.preset.preset for fit in connection.rivals())))
+        for connection in _connections(reports, None)
+        if connection.rivals()
+    ]
+
+
+def _settled_fit(report: FileReport, sure: set[str]) -> Fit | None:
+    """The fit to write; of two that are as good the one whose preset another file surely has."""
+    fit, rival = writable_fit(report), report.rival
+    if fit is None or rival is None or fit.candidate.preset.preset in sure:
+        return fit
+    return rival if rival.candidate.preset.preset in sure else fit
+
+
 def _connections(reports: Sequence[FileReport], name: str | None) -> list[_Connection]:
+    sure = {r.chosen.candidate.preset.preset for r in reports if r.chosen is not None and r.rival is None}
     found: dict[tuple[str, str], _Connection] = {}
     used: set[str] = set()
     for report in reports:
-        fit = writable_fit(report)
+        fit = _settled_fit(report, sure)
         if fit is None:
             continue
         preset = fit.candidate.preset
@@ -107,6 +130,7 @@ def _connection_text(connections: Sequence[_Connection], locked: bool) -> str:
     ]  # fmt: skip
     for connection in connections:
         lines += [f"  - name: {connection.name}", f"    preset: {connection.preset}"]
+        lines += _rival_lines(connection)
         if connection.mapping:
             lines.append(tr(f"    # 同时把 {connection.preset}.yml 放进连锁文件夹的 presets/ 里",
                             f"    # and put {connection.preset}.yml into presets/ of the chain's folder"))  # fmt: skip
@@ -117,6 +141,19 @@ def _connection_text(connections: Sequence[_Connection], locked: bool) -> str:
                    f"    # each night's {_plain(report.name)} goes to landing/{connection.name}/{fit.candidate.table}/<date>/")
             )  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _rival_lines(connection: _Connection) -> list[str]:
+    """The other choice, ready to be taken instead."""
+    tables: dict[str, list[str]] = {}
+    for fit in connection.rivals():
+        tables.setdefault(fit.candidate.preset.preset, []).append(fit.candidate.table)
+    lines = []
+    for preset, names in tables.items():
+        listed = ", ".join(dict.fromkeys(names))
+        lines.append(tr(f"    # 没把握：光看表头分不出。如果用的是另一个系统，改成 preset: {preset}（文件夹 {listed}）",
+                        f"    # unsure: the header fits two systems. If yours is the other: preset: {preset} (folder {listed})"))  # fmt: skip
+    return lines
 
 
 def _setting_lines(connection: _Connection, locked: bool) -> list[str]:
