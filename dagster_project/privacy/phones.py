@@ -42,16 +42,16 @@ _GROUPINGS = (
 _DIGIT = "[0-9０-９]"
 _NO_DIGIT = "[^0-9０-９]"
 _GAP = r"[ \t\x{a0}\x{3000}.．·・•()（）\[\]\-‐‑‒–—―−－]"
-_COUNTRY = f"(?:[+＋]|00)?[8８][6６]{_GAP}{{0,2}}"
+_COUNTRY = f"(?:[+＋]|00)?[8８][6６]{_GAP}{{0,3}}"
 
 
 def _grouped() -> str:
-    """Eleven figures from 13 to 19 in one of the groupings, one or two separators between the groups."""
+    """Eleven figures from 13 to 19 in one of the groupings, one to three separators between the groups."""
 
     def spelled(lengths: list[int]) -> str:
         figures = [*("[1１]", "[3-9３-９]"), *(_DIGIT for _ in range(9))]
         groups = ["".join(figures[sum(lengths[:n]) : sum(lengths[: n + 1])]) for n in range(len(lengths))]
-        return f"{_GAP}{{1,2}}".join(groups)
+        return f"{_GAP}{{1,3}}".join(groups)
 
     return "|".join(spelled([int(length) for length in grouping.split()]) for grouping in _GROUPINGS)
 

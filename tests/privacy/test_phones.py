@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 
 import phonenumbers
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from cryptography.exceptions import InvalidTag
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from dagster_project.contracts import feed
 from dagster_project.landing.door import pass_door
 from dagster_project.privacy import ChainKey, Vault, classify_phone, mask_text
 from dagster_project.privacy.keys import ChainKeyError, chain_key
-from dagster_project.privacy.phones import DUMMY_NUMBERS, LINKABLE_KINDS, MVNO_PREFIXES
+from dagster_project.privacy.phones import DUMMY_NUMBERS, LINKABLE_KINDS, MAYBE_PHONE, MVNO_PREFIXES
 
 PLAIN = "13917000000"
 
@@ -166,6 +168,72 @@ def test_numbers_in_free_text_are_masked_and_order_numbers_are_not() -> None:
     assert mask_text(f"微信86{PLAIN}或+86 {PLAIN}") == "微信86139****0000或+86 139****0000"
     assert mask_text("１３９００００００００、139.0000.0000") == "１３９****００００、139****0000"
     assert mask_text("订单 2026110113900000000123") == "订单 2026110113900000000123"
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["139.1234.5644", "139—1234—5644", "139－1234－5644", "139 1234  5644", "139 123 45644", "1-391-234-5644",
+     "139 12 34 56 44", "1 3 9 1 2 3 4 5 6 4 4", "(139)12345644", "1391234·5644", "139 - 1234 5644"],
+)  # fmt: skip
+@pytest.mark.parametrize("before", ["", "电话", "+86", "+86 ", "0086-", "tel:", "3件 "])
+def test_a_number_is_masked_however_it_is_grouped(spelled: str, before: str) -> None:
+    for text in (before + spelled, f"{before}{spelled}收"):
+        assert "139****5644" in mask_text(text) and "1234" not in mask_text(text)
+        assert _maybe_phone(text)
+
+
+def _maybe_phone(text: str) -> bool:
+    return pc.match_substring_regex(pa.array([text]), MAYBE_PHONE)[0].as_py()
+
+
+_GAPS = st.text(" .-—–－·()", min_size=1, max_size=2)
+_PARTS = st.sampled_from(["11", "3 8", "3 4 4", "3 3 5", "4 4 3", "7 4", "1 3 3 4", "3 2 2 2 2"])
+
+
+@given(
+    st.integers(13_000_000_000, 19_999_999_999), _PARTS, _GAPS, st.sampled_from("+8６ x买，:"), st.booleans()
+)
+def test_every_grouping_is_found_by_mask_and_prefilter(
+    number: int, parts: str, gap: str, near: str, after: bool
+) -> None:
+    digits, groups = str(number), []
+    for length in map(int, parts.split()):
+        groups.append(digits[:length])
+        digits = digits[length:]
+    spelled = gap.join(groups)
+    text = spelled + near if after else near + spelled
+    touched = near in "8６"
+    assert _maybe_phone(text) == (mask_text(text) != text) == (not touched)
+    if not touched:
+        assert f"{str(number)[:3]}****{str(number)[-4:]}" in mask_text(text)
+
+
+@settings(deadline=None)
+@given(st.text("0123456789０１３ -.:+()8６6年", max_size=40))
+def test_the_prefilter_says_what_the_mask_does(text: str) -> None:
+    assert _maybe_phone(text) == (mask_text(text) != text)
+
+
+@settings(deadline=None)
+@given(st.integers(10**11, 10**19).map(str).filter(lambda text: not text.startswith(("861", "00861"))))
+def test_long_ids_are_not_masked(text: str) -> None:
+    assert mask_text(f"单{text}号") == f"单{text}号" and not _maybe_phone(text)
+
+
+@settings(deadline=None)
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2039, 1, 1)), st.integers(0, 999_999))
+def test_dates_and_times_are_not_masked(at: datetime, more: int) -> None:
+    forms = (
+        "%Y-%m-%d %H:%M:%S",
+        "%Y%m%d%H%M%S",
+        "%Y-%m-%d",
+        "%Y.%m.%d %H.%M.%S",
+        "%d-%m-%Y %H:%M",
+        "%Y%m%d %H%M%S",
+    )
+    for form in forms:
+        text = f"{at:{form}} {more:03d}" if ":" in form else f"{at:{form}}"
+        assert mask_text(text) == text and not _maybe_phone(text)
 
 
 def test_the_vault_gives_back_only_with_the_right_key(tmp_path: Path) -> None:
