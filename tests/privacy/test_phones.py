@@ -190,6 +190,7 @@ _GAPS = st.text(" .-—–－·()", min_size=1, max_size=2)
 _PARTS = st.sampled_from(["11", "3 8", "3 4 4", "3 3 5", "4 4 3", "7 4", "1 3 3 4", "3 2 2 2 2"])
 
 
+@settings(deadline=None)
 @given(
     st.integers(13_000_000_000, 19_999_999_999), _PARTS, _GAPS, st.sampled_from("+8６ x买，:"), st.booleans()
 )
