@@ -186,7 +186,7 @@ def test_case_05_a_dump_that_a_spreadsheet_saved_again_is_refused(siss: Chain, c
 
 
 @pytest.mark.parametrize(
-    "code", ["12E5", "3E18", "A1E+18", "E+18", "12.5E+18", "+8613912345678", "3571234567890123456"]
+    "code", ["12E5", "3E18", "A1E+18", "E+18", "12.5E+18", "+12E5678", "3571234567890123456"]
 )
 def test_case_05_a_code_that_only_resembles_e_notation_is_an_id(tmp_path: Path, code: str) -> None:
     chain = make_chain(tmp_path / "chain", "name: till, preset: standard_pos")
