@@ -118,7 +118,9 @@ def test_commands_exist_with_their_options(path: Path) -> None:
         command: click.Command = getattr(
             import_module(f"dagster_project.cli.{_COMMANDS[words[1]]}"), words[1]
         )
-        options = {option for parameter in command.params for option in parameter.opts}
+        if isinstance(command, click.Group) and len(words) > 2:
+            command = command.commands[words[2]]
+        options = {o for parameter in command.params for o in (*parameter.opts, *parameter.secondary_opts)}
         assert {word for word in words if word.startswith("--")} <= options, words
 
 
