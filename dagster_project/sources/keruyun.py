@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
-
-import httpx
 
 from dagster_project.lang import tr
+from dagster_project.sources.client import ApiClient, choice, codes_setting
 from dagster_project.sources.errors import MalformedResponse, RateLimited, TokenRejected, VendorConfigError
-from dagster_project.sources.pos_api import MOST_RECORDS, PosApiClient, choice, refusal, wall_time
+from dagster_project.sources.pos_api import MOST_RECORDS, refusal, wall_time
 from dagster_project.sources.vendor import (
     Page,
     Record,
@@ -51,34 +48,16 @@ _TOKEN_PLACES = ("tail", "sorted")
 _LIST_REQUESTS = ("page_bean", "flat")
 
 
-class KeruyunClient(PosApiClient):
+class KeruyunClient(ApiClient):
     """Table `orders`: queryDetail's blocks plus `listed`, the order's row of queryList; one slice a day by order time."""
 
-    def __init__(
-        self,
-        settings: Mapping[str, str],
-        *,
-        connection: str,
-        zone: ZoneInfo,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(
-            settings,
-            connection=connection,
-            zone=zone,
-            transport=transport,
-            sleep=sleep,
-            clock=clock,
-            now=now,
-        )
-        self._token_place = choice(settings, "token_in_sign", _TOKEN_PLACES)
-        self._list_request = choice(settings, "list_request", _LIST_REQUESTS)
-        brand = settings.get("brand_id")
-        self._account = {"brandId": brand} if brand else {"shopIdenty": settings["shop_id"]}
-        self._tokens = TokenKeeper(self._new_token, clock)
+    def _set_up(self) -> None:
+        self._throttle_codes = codes_setting(self._settings, "throttle_codes")
+        self._token_place = choice(self._settings, "token_in_sign", _TOKEN_PLACES)
+        self._list_request = choice(self._settings, "list_request", _LIST_REQUESTS)
+        brand = self._settings.get("brand_id")
+        self._account = {"brandId": brand} if brand else {"shopIdenty": self._settings["shop_id"]}
+        self._tokens = TokenKeeper(self._new_token, self._clock)
 
     def slices(self, night: date, since: date) -> Sequence[Slice]:
         """Orders of every day of [since, night]. There is no update time: a late change is seen by reading again."""

@@ -12,16 +12,13 @@ The access token is granted by the leader on the platform's page; this client ca
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
-
-import httpx
 
 from dagster_project.lang import tr
+from dagster_project.sources.client import ApiClient
 from dagster_project.sources.errors import (
     MalformedResponse,
     RateLimited,
@@ -29,8 +26,7 @@ from dagster_project.sources.errors import (
     VendorConfigError,
     VendorError,
 )
-from dagster_project.sources.http import HttpCore, SlidingWindow
-from dagster_project.sources.listing import OpenPage, agreeing_pages, whole_setting
+from dagster_project.sources.listing import OpenPage, agreeing_pages
 from dagster_project.sources.vendor import Record, Slice, TokenKeeper, day_slices, decode_json, whole
 
 ROUTER = "/api/router"
@@ -41,7 +37,6 @@ MOST_ROWS = 10_000
 LONGEST_ORDERS = timedelta(hours=24)
 # documented as "less than 24 hours"
 LONGEST_AFTER_SALES = timedelta(hours=12)
-CALLS_PER_MINUTE = 60
 
 _CLASS_OF_CODE: dict[int, type[VendorError]] = {
     10019: TokenRejected,
@@ -68,7 +63,7 @@ def _hint(code: int) -> str:
     }.get(code, "")
 
 
-class KttClient:
+class KttClient(ApiClient):
     """One leader's orders and after-sales, by update time.
 
     Tables: `orders` (with their sub-orders), `after_sales`. Records keep the vendor's shape.
@@ -80,36 +75,9 @@ class KttClient:
     MalformedResponse. Not safe for several threads at once.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, str],
-        *,
-        connection: str,
-        zone: ZoneInfo,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self.connection, self.notes = connection, list[str]()
-        self._settings, self._zone, self._now = settings, zone, now
-        limit = whole_setting(settings, "calls_per_minute", CALLS_PER_MINUTE)
-        limiter = SlidingWindow([(limit, 60.0)], clock=clock, sleep=sleep)
-        self._http = HttpCore(
-            settings["base_url"], transport=transport, limiter=limiter, sleep=sleep, clock=clock
-        )
+    def _set_up(self) -> None:
         # nothing to renew, but the one replay tells a passing refusal from a dead token
-        self._token = TokenKeeper(lambda: (settings["access_token"], float("inf")), clock)
-
-    def __enter__(self) -> KttClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._http.close()
+        self._token = TokenKeeper(lambda: (self._settings["access_token"], float("inf")), self._clock)
 
     def slices(self, night: date, since: date) -> list[Slice]:
         """Windows no longer than the vendor's: a day of orders, half a day of after-sales."""

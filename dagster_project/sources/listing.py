@@ -1,9 +1,9 @@
-"""Lists that a vendor does not count: read until two readings agree. And whole numbers of a connection's settings."""
+"""Lists that a vendor does not count: read until two readings agree."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from dagster_project.lang import tr
@@ -93,19 +93,3 @@ def _read_once(
         if not fresh:
             raise MalformedResponse(api, tr("翻页没有尽头", "the list never ends"))
         number += 1
-
-
-def whole_setting(settings: Mapping[str, str], key: str, default: int) -> int:
-    """A positive whole number of a connection's settings.
-
-    Raises: ValueError naming the key; the value is not repeated.
-    """
-    text = settings.get(key) or str(default)
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise ValueError(
-            tr(
-                f"{key} 应为正整数，请改 chain.yml",
-                f"{key} must be a positive whole number; mend chain.yml",
-            )
-        )
-    return int(text)

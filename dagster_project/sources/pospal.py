@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
-
-import httpx
 
 from dagster_project.lang import tr
+from dagster_project.sources.client import ApiClient, choice, codes_setting
 from dagster_project.sources.errors import (
     HttpStatusError,
     MalformedResponse,
@@ -26,7 +23,7 @@ from dagster_project.sources.errors import (
     TransientError,
     VendorError,
 )
-from dagster_project.sources.pos_api import MOST_RECORDS, PosApiClient, choice, refusal, wall_time
+from dagster_project.sources.pos_api import MOST_RECORDS, refusal, wall_time
 from dagster_project.sources.vendor import Record, Slice, day_slices, decode_json, rows_at, whole
 
 PREFIX = "/pospal-api2/openapi/v1/"
@@ -37,33 +34,15 @@ LONGEST_WINDOW = timedelta(days=31)
 MAX_PAGES = 100_000
 
 
-class PospalClient(PosApiClient):
+class PospalClient(ApiClient):
     """Tables: `tickets`, by the receipt's own time, one slice a day; `customers`, the whole list every night.
 
     A receipt's payments get `payMethodName`, looked up in the merchant's list of payment methods.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, str],
-        *,
-        connection: str,
-        zone: ZoneInfo,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(
-            settings,
-            connection=connection,
-            zone=zone,
-            transport=transport,
-            sleep=sleep,
-            clock=clock,
-            now=now,
-        )
-        self._version = choice(settings, "signature", ("v1", "v3"))
+    def _set_up(self) -> None:
+        self._throttle_codes = codes_setting(self._settings, "throttle_codes")
+        self._version = choice(self._settings, "signature", ("v1", "v3"))
         self._method_names: dict[str, str] | None = None
 
     def slices(self, night: date, since: date) -> Sequence[Slice]:

@@ -9,18 +9,15 @@ reference names no call for a bill's lines on the new gateway, so that gives bil
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
-
-import httpx
 
 from dagster_project.lang import tr
+from dagster_project.sources.client import ApiClient, choice, codes_setting
 from dagster_project.sources.errors import MalformedResponse
-from dagster_project.sources.pos_api import PosApiClient, choice, refusal
+from dagster_project.sources.pos_api import refusal
 from dagster_project.sources.vendor import Record, Slice, day_slices, decode_json, rows_at
 
 ORDERS_PER_CALL = 20
@@ -37,34 +34,16 @@ _GOOD_CODES = frozenset({"0", "1", "200"})
 _NO_ERROR = frozenset({"0", "", "ok", "success", "成功", "操作成功", "请求成功"})
 
 
-class TwodfireClient(PosApiClient):
+class TwodfireClient(ApiClient):
     """Table `orders`: a bill's blocks plus `items`, its lines; one slice a business day.
 
     A day comes in one answer and cannot be split.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, str],
-        *,
-        connection: str,
-        zone: ZoneInfo,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(
-            settings,
-            connection=connection,
-            zone=zone,
-            transport=transport,
-            sleep=sleep,
-            clock=clock,
-            now=now,
-        )
-        self._path, self._list, self._lines = _DOORS[choice(settings, "gateway", tuple(_DOORS))]
-        self._ids_param = settings.get("order_ids_param") or "orderIds"
+    def _set_up(self) -> None:
+        self._throttle_codes = codes_setting(self._settings, "throttle_codes")
+        self._path, self._list, self._lines = _DOORS[choice(self._settings, "gateway", tuple(_DOORS))]
+        self._ids_param = self._settings.get("order_ids_param") or "orderIds"
 
     def slices(self, night: date, since: date) -> Sequence[Slice]:
         """Every business day of [since, night]."""

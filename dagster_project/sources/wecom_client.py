@@ -27,6 +27,7 @@ from dagster_project.sources.errors import (
 )
 from dagster_project.sources.http import HttpCore, SlidingWindow
 from dagster_project.sources.remarks import remark_phone
+from dagster_project.sources.vendor import TokenKeeper
 
 CONTACT = "/cgi-bin/externalcontact"
 # Documented: 10,000 a minute and 150,000 an hour per API. One window over all APIs together stays below both.
@@ -199,8 +200,7 @@ class WecomClient:
     ) -> None:
         self.connection = connection
         self._corp_id, self._secret = corp_id, secret
-        self._clock = clock
-        self._token: tuple[str, float] | None = None
+        self._token = TokenKeeper(self._new_token, clock)
         limiter = SlidingWindow(CALL_LIMITS, clock=clock, sleep=sleep)
         self._http = HttpCore(base_url, transport=transport, limiter=limiter, sleep=sleep, clock=clock)
 
@@ -434,16 +434,13 @@ class WecomClient:
         self, method: str, api: str, *, body: dict[str, Any] | None = None, repeatable: bool = True
     ) -> dict[str, Any]:
         """One API call with token: one refresh and replay when the vendor let the token die early."""
-        try:
-            return self._send(method, api, body, repeatable)
-        except TokenRejected:
-            self._token = None
-            return self._send(method, api, body, repeatable)
 
-    def _send(self, method: str, api: str, body: dict[str, Any] | None, repeatable: bool) -> dict[str, Any]:
         # The token is fetched outside the retry loop: its own retries must not multiply with the call's.
-        secret = {"access_token": self._access_token()}
-        return self._http.retrying(partial(self._attempt, method, api, secret, body, repeatable))
+        def send(token: str) -> dict[str, Any]:
+            secret = {"access_token": token}
+            return self._http.retrying(partial(self._attempt, method, api, secret, body, repeatable))
+
+        return self._token.using(send)
 
     def _attempt(
         self, method: str, api: str, secret: dict[str, str], body: dict[str, Any] | None, repeatable: bool
@@ -456,9 +453,7 @@ class WecomClient:
                 raise
             raise OutcomeUncertain(str(error)) from None
 
-    def _access_token(self) -> str:
-        if self._token and self._clock() < self._token[1]:
-            return self._token[0]
+    def _new_token(self) -> tuple[str, float]:
         api = "/cgi-bin/gettoken"
         secret = {"corpid": self._corp_id, "corpsecret": self._secret}
         answer = self._http.retrying(partial(self._attempt, "GET", api, secret, None, True))
@@ -466,9 +461,7 @@ class WecomClient:
         lifetime = _int(api, answer, "expires_in")
         if lifetime is None or lifetime <= 0:
             _malformed(api, "expires_in", tr("应为正整数", "must be a positive integer"))
-        # Renewed a little early, so that it does not die between two pages.
-        self._token = (token, self._clock() + lifetime - min(300, lifetime // 10))
-        return token
+        return token, float(lifetime)
 
 
 # ---- reading answers

@@ -10,16 +10,13 @@ One client notes that ranges may span 30 days at most.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
-
-import httpx
 
 from dagster_project.lang import tr
+from dagster_project.sources.client import ApiClient, codes_setting, whole_setting
 from dagster_project.sources.errors import (
     MalformedResponse,
     RateLimited,
@@ -27,8 +24,7 @@ from dagster_project.sources.errors import (
     VendorConfigError,
     VendorError,
 )
-from dagster_project.sources.http import HttpCore, SlidingWindow
-from dagster_project.sources.listing import OpenPage, agreeing_pages, whole_setting
+from dagster_project.sources.listing import OpenPage, agreeing_pages
 from dagster_project.sources.vendor import Record, Slice, TokenKeeper, day_slices, decode_json, rows_at
 
 AUTH = "/fuwu/b/oauth2/token"
@@ -42,7 +38,6 @@ PAGE = 50
 MOST_ROWS = 5_000
 BUYERS_PER_CALL = 50
 TOKEN_LIFE = 3_600.0
-CALLS_PER_MINUTE = 60
 REREAD_DAYS = 30
 
 _CREATED = "1"
@@ -52,7 +47,7 @@ _CODE = re.compile(r"[-\w.]{1,40}", re.ASCII)
 _OAUTH_ERROR = re.compile(r"[a-z_]{1,40}")
 
 
-class WeimobClient:
+class WeimobClient(ApiClient):
     """One organisation node's orders and after-sales.
 
     Tables: `orders` (each with its buyer's customer record under `customer`, when the vendor has one), `rights`
@@ -67,43 +62,16 @@ class WeimobClient:
     VendorError; MalformedResponse. Not safe for several threads at once.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, str],
-        *,
-        connection: str,
-        zone: ZoneInfo,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self.connection, self.notes = connection, list[str]()
-        self._settings, self._zone = settings, zone
-        self._vid = _number(settings["vid"], "vid")
-        self._time_type = settings.get("time_type") or _CREATED
-        self._page = whole_setting(settings, "page_size", PAGE)
+    def _set_up(self) -> None:
+        self._vid = _number(self._settings["vid"], "vid")
+        self._time_type = self._settings.get("time_type") or _CREATED
+        self._page = whole_setting(self._settings, "page_size", PAGE)
         self._decode = partial(
             decode_envelope,
-            token_codes=_codes(settings.get("token_errcodes")),
-            throttle_codes=_codes(settings.get("throttle_errcodes")),
+            token_codes=codes_setting(self._settings, "token_errcodes"),
+            throttle_codes=codes_setting(self._settings, "throttle_errcodes"),
         )
-        limit = whole_setting(settings, "calls_per_minute", CALLS_PER_MINUTE)
-        limiter = SlidingWindow([(limit, 60.0)], clock=clock, sleep=sleep)
-        self._http = HttpCore(
-            settings["base_url"], transport=transport, limiter=limiter, sleep=sleep, clock=clock
-        )
-        self._token = TokenKeeper(self._fetch_token, clock)
-
-    def __enter__(self) -> WeimobClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._http.close()
+        self._token = TokenKeeper(self._fetch_token, self._clock)
 
     def slices(self, night: date, since: date) -> list[Slice]:
         """A slice per day and table; on Mondays at least the last 30 days."""
@@ -258,10 +226,6 @@ def _text_at(api: str, path: Sequence[str], row: Record) -> str:
     if not isinstance(value, str) or not value:
         raise MalformedResponse(api, tr(f"{path[-1]} 缺失", f"{path[-1]} is missing"))
     return value
-
-
-def _codes(text: str | None) -> frozenset[str]:
-    return frozenset(code.strip() for code in (text or "").split(",") if code.strip())
 
 
 def _number(text: str, key: str) -> int:

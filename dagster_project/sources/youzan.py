@@ -8,16 +8,14 @@ values it takes, the largest page of the refund list, and how a shop without the
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import httpx
-
 from dagster_project.lang import tr
+from dagster_project.sources.client import ApiClient
 from dagster_project.sources.errors import (
     MalformedResponse,
     RateLimited,
@@ -25,8 +23,7 @@ from dagster_project.sources.errors import (
     VendorConfigError,
     VendorError,
 )
-from dagster_project.sources.http import HttpCore, SlidingWindow
-from dagster_project.sources.listing import OpenPage, agreeing_pages, whole_setting
+from dagster_project.sources.listing import OpenPage, agreeing_pages
 from dagster_project.sources.vendor import (
     Page,
     Record,
@@ -51,7 +48,6 @@ MOST_TRADES, MOST_REFUNDS, MOST_CUSTOMERS = 10_000, 3_000, 10_000
 DECRYPTED_PER_CALL = 50
 TOKEN_LIFE = 7 * 86_400.0
 REREAD_DAYS = 30
-CALLS_PER_MINUTE = 300
 VENDOR_ZONE = ZoneInfo("Asia/Shanghai")
 
 _CIPHER = re.compile(r"\$[^$]+\$\d+\$")
@@ -88,7 +84,7 @@ def _hint(code: int) -> str:
     }.get(code, "")
 
 
-class YouzanClient:
+class YouzanClient(ApiClient):
     """One shop's trades, refunds and customers.
 
     Tables: `trades` (one record per order with its lines and refunds) by update time, and by creation time once a week
@@ -102,36 +98,11 @@ class YouzanClient:
     VendorConfigError; other VendorError; MalformedResponse. Not safe for several threads at once.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, str],
-        *,
-        connection: str,
-        zone: ZoneInfo,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self.connection, self.notes = connection, list[str]()
-        self._settings, self._zone, self._now = settings, zone, now
-        self._decrypts = settings.get("decrypt") == "on"
-        limit = whole_setting(settings, "calls_per_minute", CALLS_PER_MINUTE)
-        limiter = SlidingWindow([(limit, 60.0)], clock=clock, sleep=sleep)
-        self._http = HttpCore(
-            settings["base_url"], transport=transport, limiter=limiter, sleep=sleep, clock=clock
-        )
-        self._token = TokenKeeper(self._fetch_token, clock)
+    default_calls_per_minute = 300
 
-    def __enter__(self) -> YouzanClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._http.close()
+    def _set_up(self) -> None:
+        self._decrypts = self._settings.get("decrypt") == "on"
+        self._token = TokenKeeper(self._fetch_token, self._clock)
 
     def slices(self, night: date, since: date) -> list[Slice]:
         """A slice per day and table; on Mondays also every trade and customer created in the last 30 days."""

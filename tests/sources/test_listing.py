@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from dagster_project.sources.client import whole_setting
 from dagster_project.sources.errors import MalformedResponse, TooManyRows
-from dagster_project.sources.listing import OpenPage, agreeing_pages, whole_setting
+from dagster_project.sources.listing import OpenPage, agreeing_pages
 
 SIZE = 2
 
