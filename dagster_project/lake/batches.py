@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,21 +67,42 @@ def make_batch_id(connection: str, feed: str, night: date, sha256: str) -> str:
     return f"{night.isoformat()}|{connection}|{feed}|{sha256[:_SHORT]}"
 
 
-def write_batch(lake: Path, manifest: Manifest, rows: pa.Table | None, rejects: pa.Table | None) -> Manifest:
-    """Writes rows, rejects and, last, the manifest. Returns the manifest with its paths."""
-    folder = manifest.path(lake).parent
-    paths: dict[str, str] = {}
-    for key, table, suffix in (("lake_path", rows, ""), ("rejects_path", rejects, ".rejects")):
-        if table is not None and (key == "lake_path" or table.num_rows):
-            path = folder / f"{manifest.sha256[:_SHORT]}{suffix}.parquet"
-            write_atomically(
-                path, partial(pq.write_table, table, compression="zstd", store_schema=False), last=False
-            )
-            paths[key] = path.relative_to(lake).as_posix()
-    done = Manifest(**{**asdict(manifest), **paths})
-    text = json.dumps(asdict(done), ensure_ascii=False, sort_keys=True, indent=1)
-    write_atomically(done.path(lake), lambda part: _write_text(part, text))
-    return done
+def write_rows(lake: Path, manifest: Manifest, parts: Iterable[pa.Table]) -> Manifest:
+    """Writes the rows of a batch, each part as it comes, one row group or more; at least one part, all of one schema.
+
+    Returns the manifest with the path; the batch stands only once `write_batch` has written that.
+    """
+    return replace(manifest, lake_path=_write_parquet(lake, manifest, "", parts))
+
+
+def write_batch(lake: Path, manifest: Manifest, rejects: pa.Table | None = None) -> Manifest:
+    """Writes rejects and, last, the manifest, which returns with its paths. The rows are there already."""
+    if rejects is not None and rejects.num_rows:
+        manifest = replace(manifest, rejects_path=_write_parquet(lake, manifest, ".rejects", [rejects]))
+    text = json.dumps(asdict(manifest), ensure_ascii=False, sort_keys=True, indent=1)
+    write_atomically(manifest.path(lake), lambda part: _write_text(part, text))
+    return manifest
+
+
+def _write_parquet(lake: Path, manifest: Manifest, suffix: str, parts: Iterable[pa.Table]) -> str:
+    """Writes a table that comes in parts beside the making of the next part; its path relative to the lake."""
+    path = manifest.path(lake).parent / f"{manifest.sha256[:_SHORT]}{suffix}.parquet"
+
+    def write(target: Path) -> None:
+        tables = iter(parts)
+        first = next(tables)
+        with (
+            pq.ParquetWriter(target, first.schema, compression="zstd", store_schema=False) as writer,
+            ThreadPoolExecutor(1) as beside,
+        ):
+            writing = beside.submit(writer.write_table, first)
+            for table in tables:
+                writing.result()  # at most one part waits
+                writing = beside.submit(writer.write_table, table)
+            writing.result()
+
+    write_atomically(path, write, last=False)
+    return path.relative_to(lake).as_posix()
 
 
 def _write_text(path: Path, text: str) -> None:

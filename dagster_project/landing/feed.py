@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -16,11 +16,12 @@ from dagster_project.lake.batches import (
     Manifest,
     make_batch_id,
     write_batch,
+    write_rows,
 )
 from dagster_project.landing.door import pass_door, shown_headers
 from dagster_project.landing.readers import TextTable, UnreadableFileError
 from dagster_project.landing.units import check_units
-from dagster_project.landing.validate import Limits, validate_rows
+from dagster_project.landing.validate import Limits, Validated, is_long, validate_in_parts, validate_rows
 from dagster_project.lang import tr
 from dagster_project.privacy import ChainKey, Vault, mask_text
 
@@ -79,12 +80,14 @@ class TableLanding:
 
     def __init__(self, chain: Chain, feed: Feed, key: ChainKey) -> None:
         self._chain, self._feed, self._key = chain, feed, key
+        guards = chain.rules.guards
+        self._limits = Limits(chain.timezone, guards.earliest_year, guards.max_line_amount_yuan // 100)
         self._clear()
 
     def _clear(self) -> None:
         self._manifests: list[Manifest] = []
         self._sources: dict[int, TextTable] = {}
-        self._tables: list[pa.Table] = []
+        self._tables: dict[int, pa.Table] = {}
         self._numbers: dict[str, str] = {}
         self._rows = 0
 
@@ -132,11 +135,9 @@ class TableLanding:
         passed = pass_door(table, self._feed, self._key)
         number, count = len(self._manifests), table.num_rows
         night = pa.scalar(date.fromisoformat(blank.night), pa.date32())
-        self._tables.append(
-            passed.table.append_column(
-                "_file_no", pa.repeat(pa.scalar(number, pa.int64()), count)
-            ).append_column("_night", pa.repeat(night, count))
-        )
+        self._tables[number] = passed.table.append_column(
+            "_file_no", pa.repeat(pa.scalar(number, pa.int64()), count)
+        ).append_column("_night", pa.repeat(night, count))
         self._numbers |= passed.numbers
         self._sources[number] = source
         self._manifests.append(manifest)
@@ -149,35 +150,55 @@ class TableLanding:
 
     def flush(self) -> list[Manifest]:
         """Checks and writes what is waiting; returns the final manifests in the order of arrival."""
-        guards, lake = self._chain.rules.guards, self._chain.paths.lake
-        valid = None
-        with ThreadPoolExecutor(1) as beside:
-            # the vault before the lake: a token that the lake knows can always be resolved
-            kept = beside.submit(self._keep_numbers)
-            if self._tables:
-                limits = Limits(
-                    self._chain.timezone, guards.earliest_year, guards.max_line_amount_yuan // 100
-                )
-                together = pa.concat_tables(self._tables, promote_options="default")
-                valid = validate_rows(together, self._feed, limits)
-            kept.result()
         written = []
-        for number, manifest in enumerate(self._manifests):
-            if valid is None or number not in self._sources:
-                written.append(write_batch(lake, manifest, None, None))
-                continue
-            rows = _of_file(valid.rows, number)
-            source = self._sources[number]
-            manifest = replace(
-                manifest,
-                rows_loaded=rows.num_rows,
-                rows_repeated=valid.repeated.get(number, 0),
-                rows_rejected=valid.rejected.get(number, 0) + len(source.broken),
-            )
-            rejects = _rejects(_of_file(valid.rejects, number), source, manifest)
-            written.append(write_batch(lake, manifest, _with_origin(rows, manifest), rejects))
+        with ThreadPoolExecutor(1) as beside:
+            kept = beside.submit(self._keep_numbers)
+            checked = self._check_short()
+            for number, manifest in enumerate(self._manifests):
+                rejects = None
+                if number in self._sources:
+                    manifest, rejects = self._write(number, manifest, checked)
+                # the vault before the batch stands: a token that the lake knows can always be resolved
+                kept.result()
+                written.append(write_batch(self._chain.paths.lake, manifest, rejects))
         self._clear()
         return written
+
+    def _check_short(self) -> Validated | None:
+        """All short files at once."""
+        short = [table for table in self._tables.values() if not is_long(table)]
+        if not short:
+            return None
+        together = pa.concat_tables(short, promote_options="default")
+        return validate_rows(together, self._feed, self._limits)
+
+    def _write(self, number: int, manifest: Manifest, checked: Validated | None) -> tuple[Manifest, pa.Table]:
+        """Writes one file's rows; a long file is checked here, part by part, while the part before is written.
+
+        Returns what the manifest says then, and the rejects.
+        """
+        table, source, lake = self._tables[number], self._sources[number], self._chain.paths.lake
+        parts: Iterable[Validated]
+        if checked is None or is_long(table):
+            parts = validate_in_parts(table, self._feed, self._limits)
+        else:
+            parts = [checked]
+        loaded, repeated, rejected = 0, 0, len(source.broken)
+        findings = []
+
+        def rows() -> Iterator[pa.Table]:
+            nonlocal loaded, repeated, rejected
+            for part in parts:
+                repeated += part.repeated.get(number, 0)
+                rejected += part.rejected.get(number, 0)
+                findings.append(_of_file(part.rejects, number))
+                good = _of_file(part.rows, number)
+                loaded += good.num_rows
+                yield _with_origin(good, manifest)
+
+        manifest = write_rows(lake, manifest, rows())
+        manifest = replace(manifest, rows_loaded=loaded, rows_repeated=repeated, rows_rejected=rejected)
+        return manifest, _rejects(pa.concat_tables(findings), source, manifest)
 
 
 def _of_file(table: pa.Table, number: int) -> pa.Table:

@@ -7,6 +7,7 @@ column, never with the value itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,8 +22,10 @@ from dagster_project.contracts import Column, Feed
 from dagster_project.landing.sql import amount, identifier
 
 THREADS = 2  # Arrow and DuckDB leave the interpreter free while they work
+PART_ROWS = 300_000  # a longer table is checked in parts of so many rows
 # times of planned things may lie ahead; everything else has happened when its file arrives
 _MAY_LIE_AHEAD = {"starts_at", "ends_at"}
+_FREE_TEXT = {"id", "ref", "text"}  # any value is as good as another, so blanks around it do not show
 _TIME_FORMATS = (
     "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M", "%Y.%m.%d %H:%M:%S", "%Y%m%d %H:%M:%S",
     "%Y%m%d%H%M%S", "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日 %H:%M", "%Y/%m/%d", "%Y-%m-%d", "%Y%m%d", "%Y年%m月%d日",
@@ -51,7 +54,38 @@ class Validated:
     rejected: dict[int, int]
 
 
-def validate_rows(table: pa.Table, feed: Feed, limits: Limits) -> Validated:
+def is_long(table: pa.Table) -> bool:
+    """Whether the table is worth parts; many short ones are better checked together."""
+    return table.num_rows > PART_ROWS
+
+
+def validate_in_parts(table: pa.Table, feed: Feed, limits: Limits) -> Iterator[Validated]:
+    """validate_rows of one file, a long one part by part, so that writing can go on beside the checks.
+
+    Rows that share a key may be repeats of each other: a file that has such rows is one part.
+    """
+    step = PART_ROWS
+    if is_long(table):
+        with duckdb.connect() as connection:
+            connection.execute(f"set threads = {THREADS}")
+            step = step if _keys_differ(connection, table, feed, limits) else table.num_rows
+    for start in range(0, max(table.num_rows, 1), max(step, 1)):
+        yield validate_rows(table.slice(start, step), feed, limits, unique=step < table.num_rows)
+
+
+def _keys_differ(connection: duckdb.DuckDBPyConnection, table: pa.Table, feed: Feed, limits: Limits) -> bool:
+    """Whether it is sure, before the checks, that no two rows will have one key."""
+    keys = {}
+    for column in feed.columns:
+        if column.name in feed.key and column.name in table.column_names:
+            keys[column.name] = _tidied(table.column(column.name))
+            if not is_canonical(keys[column.name], column, limits, table):
+                return False
+    connection.register("arriving", pa.table({"_file_no": table["_file_no"], **keys}))
+    return _distinct_keys(connection, "arriving", keys) == table.num_rows
+
+
+def validate_rows(table: pa.Table, feed: Feed, limits: Limits, *, unique: bool = False) -> Validated:
     """Splits the rows of some files into good ones, exact repeats within a file, and rejects.
 
     Column by column: what is already spelled as it should be, nearly everything a machine writes, is only looked at;
@@ -60,6 +94,7 @@ def validate_rows(table: pa.Table, feed: Feed, limits: Limits) -> Validated:
     Args:
         table: raw columns of the feed as far as any file has them, `_extra`, `_row_no`, `_file_no`, and `_night`, the
             night on which the file arrived.
+        unique: no two rows have one key; repeats need not be looked for.
     """
     typed = {column.name: column for column in feed.columns}
     # several rows may come from one record of a source, so a row's number does not name it
@@ -73,6 +108,9 @@ def validate_rows(table: pa.Table, feed: Feed, limits: Limits) -> Validated:
         cells, column = table.column(name), typed.get(name)
         if column is None or column.type in ("phone", "name"):
             return cells, True  # made by the door
+        # nearly every cell of a machine has its one spelling as it comes; what is looked at only is not copied
+        if column.type not in _FREE_TEXT and is_canonical(cells, column, limits, origin):
+            return cells, True
         cells = _tidied(cells)
         return cells, is_canonical(cells, column, limits, origin)
 
@@ -85,7 +123,7 @@ def validate_rows(table: pa.Table, feed: Feed, limits: Limits) -> Validated:
                 findings.append(found)
         columns["_extra"] = table.column("_extra")
         rows = pa.table({**columns, "_file_no": origin["_file_no"], "_row_no": origin["_row_no"]})
-        return _split(connection, rows, origin["_seq"], pa.concat_tables(findings), feed)
+        return _split(connection, rows, origin["_seq"], pa.concat_tables(findings), None if unique else feed)
 
 
 def _numbers(count: int) -> pa.Array:
@@ -100,14 +138,14 @@ def _split(
     rows: pa.Table,
     sequence: pa.ChunkedArray,
     findings: pa.Table,
-    feed: Feed,
+    feed: Feed | None,
 ) -> Validated:
-    """Takes refused rows and repeats out of `rows`, which stay in order."""
+    """Takes refused rows and repeats out of `rows`, which stay in order; no repeats without `feed`."""
     refused = pc.unique(
         findings.column("_seq").filter(pc.equal(findings.column("action"), "row_rejected")).combine_chunks()
     )
     rejected = pc.is_in(sequence, refused) if len(refused) else None
-    repeats = _repeats(connection, rows, sequence, rejected, feed)
+    repeats = _repeats(connection, rows, sequence, rejected, feed) if feed else []
     repeated = pc.is_in(sequence, repeats) if len(repeats) else None
     counts = {
         "rejected": _count_by_file(rows, rejected),
@@ -134,10 +172,9 @@ def _repeats(
         candidates = candidates.filter(pc.invert(rejected))
     # rows that are the same have the same key, and keys are cheap to compare
     connection.register("candidates", candidates)
-    listed = ", ".join(["_file_no", *map(identifier, keys)])
-    different = connection.execute(f"select count(distinct hash({listed})) from candidates").fetchall()
-    if different == [(candidates.num_rows,)]:
+    if _distinct_keys(connection, "candidates", keys) == candidates.num_rows:
         return pa.array([], pa.int64())
+    listed = _key_list(keys)
     same_key = connection.sql(
         f"select unnest(list(_seq)) as _seq from candidates group by hash({listed}) having count(*) > 1"
     ).to_arrow_table()
@@ -152,6 +189,16 @@ def _repeats(
         .to_arrow_table()["_seq"]
         .combine_chunks()
     )
+
+
+def _distinct_keys(connection: duckdb.DuckDBPyConnection, table: str, keys: Iterable[str]) -> int:
+    """At least so many different keys; fewer than the rows only where two rows may share one."""
+    query = f"select count(distinct hash({_key_list(keys)})) from {table}"
+    return int(connection.execute(query).fetchall()[0][0])
+
+
+def _key_list(keys: Iterable[str]) -> str:
+    return ", ".join(["_file_no", *map(identifier, keys)])
 
 
 def _key_columns(feed: Feed) -> list[str]:
@@ -176,9 +223,24 @@ def _no_findings() -> pa.Table:
 
 def _tidied(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Without blanks around them, full-width ones too; empty is null."""
-    trimmed = pc.utf8_trim_whitespace(cells)
+    trimmed = cells if _has_no_blanks(cells) else pc.utf8_trim_whitespace(cells)
     empty = pc.equal(pc.binary_length(trimmed), 0)
     return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed) if pc.any(empty).as_py() else trimmed
+
+
+def _has_no_blanks(cells: pa.ChunkedArray) -> bool:
+    """Whether every byte is a visible ASCII character; one look at the bytes is cheaper than a trimmed copy."""
+    if cells.type != pa.string():
+        return False
+    for chunk in cells.chunks:
+        _, offsets, data = chunk.buffers()
+        if data is None or len(chunk) == 0:
+            continue
+        bounds = numpy.frombuffer(offsets, numpy.int32)
+        used = numpy.frombuffer(data, numpy.uint8)[bounds[chunk.offset] : bounds[chunk.offset + len(chunk)]]
+        if used.size and (used.min() <= ord(" ") or used.max() >= 0x7F):
+            return False
+    return True
 
 
 def _normalise(
@@ -204,7 +266,7 @@ def is_canonical(cells: pa.ChunkedArray, column: Column, limits: Limits, origin:
     """Whether every cell already has its one spelling and, where it must have a value, has one."""
     if column.value and cells.null_count:
         return False
-    if column.type in ("id", "ref", "text") or cells.null_count == len(cells):
+    if column.type in _FREE_TEXT or cells.null_count == len(cells):
         return True
     if column.type == "enum":
         return _all_in(cells, column.choices)
@@ -226,7 +288,8 @@ def _all_in(cells: pa.ChunkedArray, choices: tuple[str, ...]) -> bool:
 
 
 def _all_match(cells: pa.ChunkedArray, pattern: str) -> bool:
-    return pc.all(pc.match_substring_regex(cells, pattern)).as_py() is not False
+    # amounts and counts come again and again, and a pattern costs more than a look-up
+    return pc.all(pc.match_substring_regex(pc.unique(cells), pattern)).as_py() is not False
 
 
 def _within(cells: pa.ChunkedArray, most: int) -> bool:

@@ -173,7 +173,7 @@ class _Pull:
         sha256 = hashlib.sha256(f"{self._connection.name}|{file}|empty".encode()).hexdigest()
         blank = new_manifest(self._connection, feed, night, file, sha256)
         manifest = replace(blank, status="empty", format="api", encoding="utf-8")
-        write_batch(self._chain.paths.lake, manifest, None, None)
+        write_batch(self._chain.paths.lake, manifest)
         self._known[feed.name].add(manifest)
         self.landings[feed.name].manifests.append(manifest)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -304,3 +305,60 @@ def test_what_a_reader_finds_unusual_is_said_once_with_the_file(chain: Chain, dr
     assert landing.total("rows_loaded") == 2
     assert len([note for note in landing.notes if "十一月" in note and "商品.xlsx" in note]) == 1
     assert len([note for note in landing.notes if "说明" in note and "商品.xlsx" in note]) == 1
+
+
+CELLS = {
+    "ticket_id": ["T1", "T2", " T3", "T4\u3000", "T5", ""],
+    "kind": ["sale", "SALE", "return", "?", ""],
+    "sold_at": ["2026-11-01 08:00:00", "2026/11/1 9:00", "2026-11-01T08:00:00+08:00", "2031-01-01 00:00:00", "x"],
+    "net": ["1.00", "1", "-0.5", "¥3", "999999999", ""],
+    "phone": [PHONE, "139****0001", ""],
+    "member_ref": ["M1", " M1", ""],
+}  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.fixed_dictionaries({name: st.sampled_from(cells) for name, cells in CELLS.items()}), max_size=12
+    ),
+    st.booleans(),
+)
+def test_a_long_file_checked_in_parts_is_the_same_batch(
+    chain: Chain, drop, monkeypatch: pytest.MonkeyPatch, lines: list[dict[str, str]], numbered: bool
+) -> None:
+    """`numbered`: keys differ, so parts are possible; else most files hold repeats."""
+    body = [
+        ",".join(["S001", line["ticket_id"] + (f"-{number}" if numbered else ""), *list(line.values())[1:]])
+        for number, line in enumerate(lines)
+    ]
+    seen = []
+    for part_rows in (300_000, 4):
+        monkeypatch.setattr("dagster_project.landing.validate.PART_ROWS", part_rows)
+        for folder in (chain.paths.lake, chain.root / "landing"):
+            shutil.rmtree(folder, ignore_errors=True)
+        drop(chain.root, "pos_main", "tickets", NIGHT, "a.csv", tickets(*body))
+        drop(
+            chain.root, "pos_main", "tickets", NIGHT, "b.csv", tickets("S001,T9,sale,2026-11-01 08:00:00,1,,")
+        )
+        landing = land(chain)
+        rejects = [
+            pq.read_table(chain.paths.lake / manifest.rejects_path).to_pylist()
+            for manifest in landing.manifests
+            if manifest.rejects_path
+        ]
+        seen.append((landing.manifests, rows(chain, landing), rejects))
+    assert seen[0] == seen[1]
+    assert all(m.rows_read == m.rows_loaded + m.rows_repeated + m.rows_rejected for m in seen[0][0])
+
+
+def test_the_parts_of_a_long_file_are_row_groups_in_file_order(
+    chain: Chain, drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dagster_project.landing.validate.PART_ROWS", 4)
+    lines = [f"S001,T{number},sale,2026-11-01 08:00:00,1.00,," for number in range(10)]
+    drop(chain.root, "pos_main", "tickets", NIGHT, "a.csv", tickets(*lines))
+    landing = land(chain)
+    path = chain.paths.lake / landing.manifests[0].lake_path
+    assert pq.ParquetFile(path).metadata.num_row_groups == 3
+    assert [row["ticket_id"] for row in rows(chain, landing)] == [f"T{number}" for number in range(10)]
