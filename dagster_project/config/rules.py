@@ -85,6 +85,11 @@ class IdentityRules(_Rule):
     max_cards_per_phone: int = Field(ge=1)
     use_wecom_remark: bool
     payer_min_tickets: int = Field(ge=0)
+    max_phones_per_member: int = Field(default=4, ge=1)
+    number_silence_days: int = Field(default=90, ge=1)
+    reregister_gap_days: int = Field(default=45, ge=0)
+    former_link_min_days: int = Field(default=7, ge=0)
+    max_household_members: int = Field(default=6, ge=2)
     placeholder_phones: tuple[str, ...] = ()
 
 

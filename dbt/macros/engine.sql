@@ -112,3 +112,13 @@
 {% macro duckdb__union_all_by_name() -%} union all by name {%- endmacro %}
 
 {% macro spark__union_all_by_name() -%} union all {%- endmacro %}
+
+
+{# Seconds since 1970 as an instant without a zone. #}
+{% macro seconds_to_instant(seconds) -%}
+    {{ return(adapter.dispatch('seconds_to_instant', 'linli')(seconds)) }}
+{%- endmacro %}
+
+{% macro duckdb__seconds_to_instant(seconds) -%} make_timestamp(({{ seconds }}) * 1000000) {%- endmacro %}
+
+{% macro spark__seconds_to_instant(seconds) -%} cast(timestamp_seconds({{ seconds }}) as timestamp_ntz) {%- endmacro %}

@@ -6,8 +6,13 @@
         said        somebody said it at the till or in a ledger: makes a member, recognises, links nothing
         known       recognises only when it already belongs to a member
         unverified  typed and never proved: recognises nobody; kept to show the link that was refused
+
+  at     when it was so: the event's own time; of a record that is a state, the time of its version
+  state  the record holds one such identifier at a time; another value, or none, ends the one before
 #}
 {% macro identity_feeds() %}
+    {% set night = "cast(_night as timestamp)" %}
+    {% set version = "coalesce(" ~ instant("updated_at") ~ ", " ~ night ~ ")" %}
     {% set card = "connection || ':' || member_ref" %}
     {% set account = "coalesce(appid, connection) || ':' || openid" %}
     {% set pos_ledger = [
@@ -15,62 +20,74 @@
         {"basis": "phone", "phone": "phone", "role": "said"},
     ] %}
     {{ return([
-        {"kind": "pos", "feed": "tickets", "record": ["store_code", "ticket_id"], "statements": pos_ledger + [
+        {"kind": "pos", "feed": "tickets", "record": ["store_code", "ticket_id"], "at": instant("sold_at"), "statements": pos_ledger + [
             {"basis": "pay_openid", "namespace": "openid", "role": "known",
              "identifier": "coalesce(pay_appid, connection) || ':' || pay_openid"},
             {"basis": "alipay_user", "namespace": "alipay_user", "role": "known", "identifier": "alipay_user_id"},
         ]},
-        {"kind": "pos", "feed": "members", "record": ["member_ref"], "statements": [
-            {"basis": "member_ref", "namespace": "pos_member", "identifier": card, "role": "own"},
-            {"basis": "phone", "phone": "phone", "role": "own"},
+        {"kind": "pos", "feed": "members", "record": ["member_ref"], "at": version, "statements": [
+            {"basis": "member_ref", "namespace": "pos_member", "identifier": card, "role": "own",
+             "at": "coalesce(" ~ instant("created_at") ~ ", " ~ version ~ ")"},
+            {"basis": "phone", "phone": "phone", "role": "own", "state": true},
             {"basis": "openid", "namespace": "openid", "role": "own",
              "identifier": "coalesce(wx_appid, connection) || ':' || wx_openid"},
             {"basis": "unionid", "namespace": "unionid", "identifier": "unionid", "role": "own"},
         ]},
-        {"kind": "pos", "feed": "points", "record": ["entry_id"], "statements": pos_ledger},
-        {"kind": "pos", "feed": "coupon_events", "record": ["event_id"], "statements": pos_ledger},
-        {"kind": "pos", "feed": "staff", "record": ["staff_id"], "statements": [
+        {"kind": "pos", "feed": "points", "record": ["entry_id"], "at": instant("occurred_at"), "statements": pos_ledger},
+        {"kind": "pos", "feed": "coupon_events", "record": ["event_id"], "at": instant("occurred_at"),
+         "statements": pos_ledger},
+        {"kind": "pos", "feed": "staff", "record": ["staff_id"], "at": night, "statements": [
             {"basis": "phone", "phone": "phone", "role": "known"},
         ]},
-        {"kind": "groupbuy", "feed": "orders", "record": ["order_id"], "statements": [
+        {"kind": "groupbuy", "feed": "orders", "record": ["order_id"], "at": instant("created_at"), "statements": [
             {"basis": "openid", "namespace": "openid", "identifier": account, "role": "own"},
             {"basis": "verified_phone", "phone": "buyer_phone", "role": "own", "flag": "phone_verified"},
             {"basis": "unionid", "namespace": "unionid", "identifier": "unionid", "role": "own"},
             {"basis": "unverified_phone", "phone": "buyer_phone", "role": "unverified",
              "flag": "phone_verified", "flag_is": false},
         ]},
-        {"kind": "groupbuy", "feed": "users", "record": ["appid", "openid"], "statements": [
-            {"basis": "openid", "namespace": "openid", "identifier": account, "role": "own"},
-            {"basis": "verified_phone", "phone": "phone", "role": "own", "when": "phone_verified_at is not null"},
+        {"kind": "groupbuy", "feed": "users", "record": ["appid", "openid"], "at": version, "statements": [
+            {"basis": "openid", "namespace": "openid", "identifier": account, "role": "own",
+             "at": "coalesce(" ~ instant("registered_at") ~ ", " ~ version ~ ")"},
+            {"basis": "verified_phone", "phone": "phone", "role": "own", "when": "phone_verified_at is not null",
+             "state": true, "at": "coalesce(" ~ instant("phone_verified_at") ~ ", " ~ version ~ ")"},
             {"basis": "unionid", "namespace": "unionid", "identifier": "unionid", "role": "own"},
             {"basis": "unverified_phone", "phone": "phone", "role": "unverified", "when": "phone_verified_at is null"},
         ]},
-        {"kind": "groupbuy", "feed": "complaints", "record": ["complaint_id"], "statements": [
+        {"kind": "groupbuy", "feed": "complaints", "record": ["complaint_id"], "at": instant("opened_at"), "statements": [
             {"basis": "openid", "namespace": "openid", "identifier": account, "role": "own"},
             {"basis": "phone", "phone": "phone", "role": "known"},
         ]},
-        {"kind": "groupbuy", "feed": "shares", "record": ["share_id"], "statements": [
+        {"kind": "groupbuy", "feed": "shares", "record": ["share_id"], "at": instant("shared_at"), "statements": [
             {"basis": "openid", "namespace": "openid", "identifier": account, "role": "own"},
         ]},
-        {"kind": "groupbuy", "feed": "leaders", "record": ["leader_id"], "statements": [
+        {"kind": "groupbuy", "feed": "leaders", "record": ["leader_id"], "at": night, "statements": [
             {"basis": "phone", "phone": "phone", "role": "known"},
         ]},
-        {"kind": "groupbuy", "feed": "coupon_events", "record": ["event_id"], "statements": [
+        {"kind": "groupbuy", "feed": "coupon_events", "record": ["event_id"], "at": instant("occurred_at"),
+         "statements": [
             {"basis": "openid", "namespace": "openid", "identifier": account, "role": "own"},
             {"basis": "phone", "phone": "phone", "role": "known"},
         ]},
-        {"kind": "wecom", "feed": "contacts", "record": ["external_userid"], "statements": [
+        {"kind": "wecom", "feed": "contacts", "record": ["external_userid"],
+         "at": "coalesce(" ~ instant("createtime") ~ ", " ~ night ~ ")", "statements": [
             {"basis": "external_userid", "namespace": "external_userid", "identifier": "external_userid", "role": "own"},
             {"basis": "unionid", "namespace": "unionid", "identifier": "unionid", "role": "own"},
             {"basis": "remark_phone", "phone": "phone", "role": "own", "when": "cast(remark_phone_count as integer) = 1"},
         ]},
         {"kind": "wecom", "feed": "group_members", "record": ["chat_id", "userid"],
-         "when": "cast(member_type as integer) = 2", "statements": [
+         "at": "coalesce(" ~ instant("join_time") ~ ", " ~ night ~ ")", "when": "cast(member_type as integer) = 2", "statements": [
             {"basis": "external_userid", "namespace": "external_userid", "identifier": "userid", "role": "own"},
             {"basis": "unionid", "namespace": "unionid", "identifier": "unionid", "role": "own"},
         ]},
     ]) }}
 {% endmacro %}
+
+
+{# Whether a feed's rows are happenings; the others are states, which are exported again and again. #}
+{% macro identity_is_event(feed) -%}
+    {{ feed }} in ('tickets', 'orders', 'points', 'coupon_events', 'complaints', 'shares')
+{%- endmacro %}
 
 
 {# Where a feed is read: the newest versions in staging, or every raw version of the batches to digest. #}
@@ -87,21 +104,47 @@
 {%- endmacro %}
 
 
-{# All identity statements of a layer, one row each; several rows may say the same. #}
+{# Whether a record says this phone at all: a number that may name a person, proved as the statement wants it. A
+   placeholder is stated too, so that its refusal shows; int_identity_phone_guards names all of them. #}
+{% macro identity_condition(statement, layer) %}
+    {%- set conditions = [] -%}
+    {%- if "phone" in statement -%}
+        {%- do conditions.append("(" ~ is_linkable_phone(statement.phone ~ "_kind") ~ " or " ~ statement.phone ~ "_kind = 'placeholder')") -%}
+    {%- endif -%}
+    {%- if "when" in statement -%}
+        {%- do conditions.append(statement.when) -%}
+    {%- endif -%}
+    {%- if "flag" in statement -%}
+        {%- set flag = statement.flag ~ (" = 'Y'" if layer == "raw" else "") -%}
+        {%- do conditions.append(("" if statement.get("flag_is", true) else "not ") ~ "coalesce(" ~ flag ~ ", false)") -%}
+    {%- endif -%}
+    {{ return(conditions | join(" and ") or "true") }}
+{% endmacro %}
+
+
+{# All identity statements of a layer, one row each; several rows may say the same. In the raw layer a state that
+   names nobody any more says so by an empty identifier; one whose phone is only hidden says nothing. #}
 {% macro identity_statements(layer) %}
     {% for feed in identity_feeds() %}
         {% set outer_loop = loop %}
         {% for statement in feed.statements %}
             {% set identifier = statement.get("identifier", statement.get("phone", "") ~ "_token") %}
+            {% set condition = identity_condition(statement, layer) %}
+            {% set is_state = layer == "raw" and statement.get("state", false) %}
             select
                 connection,
                 '{{ feed.feed }}' as feed,
                 {{ feed.record | join(" || '|' || ") }} as record_id,
                 '{{ statement.get("namespace", "phone") }}' as namespace,
+                {% if is_state %}
+                case when {{ identifier }} is not null and {{ condition }} then {{ identifier }} else '' end as identifier,
+                {% else %}
                 {{ identifier }} as identifier,
+                {% endif %}
                 '{{ statement.role }}' as role,
                 {% if layer == "raw" %}
-                _night as seen_on
+                _night as seen_on,
+                {{ statement.get("at", feed.at) }} as said_at
                 {% else %}
                 '{{ feed.kind }}' as kind,
                 '{{ statement.basis }}' as basis,
@@ -110,24 +153,31 @@
                 {% endif %}
             from {{ identity_relation(feed, layer) }} as named
             where
+                {% if is_state %}
+                coalesce({{ statement.phone }}_kind, '') not in ('masked', 'cipher')
+                {% else %}
                 {{ identifier }} is not null
-                {% if "phone" in statement %}
-                -- a placeholder is stated too, so that its refusal shows; int_identity_phone_guards names all of them
-                and ({{ is_linkable_phone(statement.phone ~ "_kind") }} or {{ statement.phone }}_kind = 'placeholder')
+                and {{ condition }}
                 {% endif %}
                 {% if "when" in feed %}
                 and {{ feed.when }}
                 {% endif %}
-                {% if "when" in statement %}
-                and {{ statement.when }}
-                {% endif %}
-                {% if "flag" in statement %}
-                and {{ "" if statement.get("flag_is", true) else "not " -}}
-                    coalesce({{ statement.flag ~ (" = 'Y'" if layer == "raw" else "") }}, false)
-                {% endif %}
             {% if not (loop.last and outer_loop.last) %}union all{% endif %}
         {% endfor %}
     {% endfor %}
+{% endmacro %}
+
+
+{# The statements that are states, as rows (kind, feed, namespace, role, basis, precedence). #}
+{% macro identity_states() %}
+    {% set rows = [] %}
+    {% for feed in identity_feeds() %}
+        {% for statement in feed.statements if statement.get("state", false) %}
+            {% do rows.append("('" ~ [feed.kind, feed.feed, statement.get("namespace", "phone"), statement.role, statement.basis]
+                | join("', '") ~ "', " ~ loop.index ~ ")") %}
+        {% endfor %}
+    {% endfor %}
+    {{ return("(values " ~ rows | join(", ") ~ ") as states (kind, feed, namespace, role, basis, precedence)") }}
 {% endmacro %}
 
 
@@ -182,4 +232,20 @@
         + cos(radians({{ lat_a }})) * cos(radians({{ lat_b }}))
         * power(sin(radians({{ lng_b }} - {{ lng_a }}) / 2), 2)
     ))))
+{%- endmacro %}
+
+
+{# How strong a link is, the strongest lowest: what the platform vouches for, a phone that was proved, the shop's own
+   member file, an account written on a card, a number read out of a card's number, a remark typed by staff. What a
+   record no longer says comes after what it says. #}
+{% macro identity_strength(namespace_b, basis, ended_at) -%}
+    case
+        when {{ ended_at }} is not null then 70
+        when {{ basis }} = 'verified_phone' then 20
+        when {{ basis }} = 'phone' then 30
+        when {{ basis }} = 'card_number' then 50
+        when {{ basis }} = 'remark_phone' then 60
+        when {{ namespace_b }} = 'unionid' then 10
+        else 40
+    end
 {%- endmacro %}

@@ -69,7 +69,7 @@ def test_one_person_over_three_systems_and_four_nights(world):
         "select namespace, identifier, valid_from::varchar from member_identifiers order by all"
     ) == [
         ("external_userid", "x1", "2026-01-04"),
-        ("openid", "wx:o1", "2026-01-02"),
+        ("openid", "wx:o1", "2026-01-01"),
         ("phone", "P1", "2026-01-01"),
         ("pos_member", "pos:C1", "2026-01-03"),
         ("unionid", "U1", "2026-01-02"),
@@ -189,7 +189,7 @@ def test_a_shared_phone_links_nobody_and_placeholders_neither(world):
         ("shared_phone", True, 4),
     ]  # fmt: skip
     assert world.read("select evidence from identity_refusals where identifier_a = 'pos:C0'") == [
-        ("wechat_accounts=0 (max 2) cards=4 (max 3); pos.members.phone pos|members|C0",)
+        ("wechat_accounts=0 (max 1) cards=4 (max 3); pos.members.phone pos|members|C0",)
     ]
     # the limit is configuration
     world.rule("max_cards_per_phone", 4)

@@ -14,6 +14,10 @@ with statements as (
         basis,
         role,
         first_seen_on,
+        first_at,
+        last_at,
+        ended_at,
+        gone_on,
         {{ identity_rank("namespace") }} as namespace_rank
     from {{ ref("int_identity_statements") }}
     where role in ('own', 'unverified')
@@ -24,7 +28,11 @@ ranked as (
         *,
         row_number() over (
             partition by connection, feed, record_id
-            order by case role when 'own' then 1 else 2 end, namespace_rank, identifier
+            order by
+                case role when 'own' then 1 else 2 end,
+                case when ended_at is null then 1 else 2 end,
+                namespace_rank,
+                identifier
         ) as place
     from statements
 ),
@@ -41,7 +49,11 @@ stars as (
         others.rule,
         others.basis,
         others.role,
-        greatest(anchors.first_seen_on, others.first_seen_on) as first_seen_on
+        greatest(anchors.first_seen_on, others.first_seen_on) as first_seen_on,
+        others.first_at,
+        others.last_at,
+        others.ended_at,
+        others.gone_on
     from ranked as anchors
     inner join ranked as others
         on
@@ -63,6 +75,8 @@ cards as (
         kind || '.' || feed || '.card_number' as rule,
         substr(identifier, length(connection) + 6) as phone_token,
         first_seen_on,
+        first_at,
+        last_at,
         row_number() over (partition by identifier order by first_seen_on, feed, record_id) as place
     from {{ ref("int_identity_statements") }}
     where namespace = 'pos_member' and identifier like connection || ':tel-%'
@@ -80,7 +94,11 @@ numbered_cards as (
         cards.rule,
         'card_number' as basis,
         'own' as role,
-        cards.first_seen_on
+        cards.first_seen_on,
+        cards.first_at,
+        cards.last_at,
+        cast(null as timestamp) as ended_at,
+        cast(null as date) as gone_on
     from cards
     where
         cards.place = 1

@@ -1,36 +1,80 @@
--- Identifiers that make a member, numbered in order of arrival. Grain: identifier.
--- The smallest number of a component is the identifier its member id is minted from.
+-- Identifiers that make a member, numbered in order of arrival; a phone once for every owner it had. Grain: node.
+-- The smallest number of a group is the identifier its member id is minted from.
 {{ config(materialized="table") }}
 
-with seen as (
-    select namespace, identifier, first_seen_on
+with tenures as (
+    select * from {{ ref("int_identity_phone_tenures") }}
+),
+
+links as (
+    select * from {{ ref("int_identity_links") }} where refusal is null
+),
+
+said as (
+    select
+        namespace,
+        identifier,
+        min(first_seen_on) as first_seen_on
     from {{ ref("int_identity_statements") }}
     where
         role in ('own', 'said')
         -- a number in a remark is hearsay: it enters through its link, when that is followed
         and basis != 'remark_phone'
+    group by 1, 2
+),
+
+seen as (
+    select
+        said.namespace,
+        said.identifier,
+        '' as segment,
+        said.first_seen_on
+    from said
+    left join tenures
+        on said.namespace = 'phone' and said.identifier = tenures.phone and tenures.tenure_no = 0
+    where not coalesce(tenures.is_shared, false)
     union all
-    select namespace_a, identifier_a, first_seen_on
-    from {{ ref("int_identity_links") }}
-    where refusal is null
+    select 'phone', phone, segment, first_seen_on
+    from tenures
+    where not is_shared
     union all
-    select namespace_b, identifier_b, first_seen_on
-    from {{ ref("int_identity_links") }}
-    where refusal is null
+    select namespace_a, identifier_a, '', first_seen_on
+    from links
+    union all
+    select namespace_b, identifier_b, segment_b, first_seen_on
+    from links
 ),
 
 nodes as (
-    select namespace, identifier, min(first_seen_on) as first_seen_on
+    select namespace, identifier, segment, min(first_seen_on) as first_seen_on
     from seen
     where
         namespace != 'phone'
         or identifier not in (select phone from {{ ref("int_identity_phone_guards") }})
-    group by 1, 2
+    group by 1, 2, 3
 )
 
 select
-    namespace,
-    identifier,
-    first_seen_on,
-    row_number() over (order by first_seen_on, {{ identity_rank("namespace") }}, identifier) - 1 as node_no
+    nodes.namespace,
+    nodes.identifier,
+    nodes.segment,
+    nodes.first_seen_on,
+    row_number() over (
+        order by nodes.first_seen_on, {{ identity_rank("nodes.namespace") }}, nodes.identifier, nodes.segment
+    ) - 1 as node_no,
+    -- what a person has few of at a time, and what of it is one thing
+    case
+        when nodes.namespace = 'phone' then 'phone'
+        when nodes.namespace = 'pos_member' then 'pos_member ' || split_part(nodes.identifier, ':', 1)
+        else accounts.id_kind
+    end as id_kind,
+    coalesce(accounts.account, nodes.namespace || ':' || nodes.identifier || nodes.segment) as thing,
+    coalesce(accounts.first_at, tenures.starts_at, activity.first_at) as starts_at,
+    coalesce(accounts.last_at, tenures.ends_at, activity.last_at) as ends_at
 from nodes
+left join {{ ref("int_identity_accounts") }} as accounts
+    on nodes.namespace = accounts.namespace and nodes.identifier = accounts.identifier
+left join tenures
+    on nodes.namespace = 'phone' and nodes.identifier = tenures.phone and nodes.segment = tenures.segment
+left join {{ ref("int_identity_activity") }} as activity
+    on nodes.namespace = activity.namespace and nodes.identifier = activity.identifier

@@ -22,8 +22,14 @@ candidates as (
             order by statements.precedence, statements.identifier
         ) as place
     from statements
-    inner join {{ ref("int_identity_members") }} as members using (namespace, identifier)
-    where statements.role in ('own', 'said', 'known')
+    -- whoever held the identifier when it happened
+    inner join {{ ref("int_identity_members") }} as members
+        on
+            statements.namespace = members.namespace
+            and statements.identifier = members.identifier
+            and (members.valid_from is null or members.valid_from <= statements.first_at)
+            and (members.valid_to is null or statements.first_at < members.valid_to)
+    where statements.role in ('own', 'said', 'known') and statements.ended_at is null
 ),
 
 -- why nobody was recognised
@@ -36,12 +42,19 @@ misses as (
             case
                 when statements.role = 'unverified' then '3 unverified_phone'
                 when guards.reason is not null then '1 ' || guards.reason
+                when tenures.refusal is not null then '1 ' || tenures.refusal
                 else '2 unknown_identifier'
             end
         ) as ranked_reason
     from statements
     left join {{ ref("int_identity_phone_guards") }} as guards
         on statements.namespace = 'phone' and statements.identifier = guards.phone
+    left join {{ ref("int_identity_phone_tenures") }} as tenures
+        on
+            statements.namespace = 'phone'
+            and statements.identifier = tenures.phone
+            and (tenures.valid_from is null or tenures.valid_from <= statements.first_at)
+            and (tenures.valid_to is null or statements.first_at < tenures.valid_to)
     group by 1, 2, 3
 ),
 

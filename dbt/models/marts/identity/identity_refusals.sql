@@ -1,12 +1,68 @@
 {{ config(materialized="table") }}
 
-select
-    namespace_a,
-    identifier_a,
-    namespace_b,
-    identifier_b,
-    refusal as reason,
-    evidence
-from {{ ref("int_identity_links") }}
-where refusal is not null
+with links as (
+    select * from {{ ref("int_identity_links") }}
+),
+
+resolution as (
+    select * from {{ ref("int_identity_resolution") }} where what = 'refusal'
+),
+
+nodes as (
+    select * from {{ ref("int_identity_nodes") }}
+),
+
+-- refused by a rule of their own, whatever else is known
+by_rule as (
+    select
+        namespace_a,
+        identifier_a,
+        namespace_b,
+        identifier_b,
+        refusal as reason,
+        evidence
+    from links
+    where refusal is not null
+),
+
+-- refused because two stronger links say otherwise
+by_others as (
+    select
+        edges.namespace_a,
+        edges.identifier_a,
+        edges.namespace_b,
+        edges.identifier_b,
+        case
+            when resolution.kind = 'decision' then 'decided_different'
+            when resolution.kind = 'phone' then 'too_many_phones'
+            when resolution.kind like 'pos_member %' then 'too_many_cards'
+            else 'two_wechat_accounts'
+        end as reason,
+        resolution.kind || ': ' || nodes_a.identifier || ' <> ' || nodes_b.identifier || '; ' || edges.evidence as evidence
+    from resolution
+    inner join {{ ref("int_identity_edges") }} as edges on resolution.link_no = edges.link_no
+    inner join nodes as nodes_a on resolution.node_no = nodes_a.node_no
+    inner join nodes as nodes_b on resolution.other_no = nodes_b.node_no
+),
+
+refused as (
+    select * from by_rule
+    union all
+    select * from by_others
+),
+
+-- a phone may be refused in one owner's time and followed in another's; the contract wants a pair once
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by namespace_a, identifier_a, namespace_b, identifier_b
+            order by reason, evidence
+        ) as place
+    from refused
+)
+
+select namespace_a, identifier_a, namespace_b, identifier_b, reason, evidence
+from ranked
+where place = 1
 order by namespace_a, identifier_a, namespace_b, identifier_b

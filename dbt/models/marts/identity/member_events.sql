@@ -1,30 +1,11 @@
 {{ config(materialized="table") }}
 
-with members as (
-    select * from {{ ref("int_identity_members") }} where own_member_id is not null
-),
-
-events as (
-    select
-        first_seen_on as occurred_on,
-        'created' as kind,
-        own_member_id as member_id,
-        cast(null as varchar) as other_member_id,
-        namespace || ' ' || identifier as evidence
-    from members
-    union all
-    select
-        merged_on,
-        'merged',
-        merged_into_member_id,
-        own_member_id,
-        merge_evidence
-    from members
-    where merged_on is not null
+with events as (
+    select * from {{ ref("int_identity_events") }}
 )
 
 select
-    {{ identity_id("e", "kind || '|' || occurred_on || '|' || member_id || '|' || coalesce(other_member_id, '')") }}
+    {{ identity_id("e", "kind || '|' || occurred_on || '|' || member_id || '|' || coalesce(other_member_id, '') || '|' || evidence") }}
         as event_id,
     occurred_on,
     kind,
@@ -32,4 +13,4 @@ select
     other_member_id,
     evidence
 from events
-order by occurred_on, kind, member_id, other_member_id
+order by occurred_on, kind, member_id, other_member_id, evidence

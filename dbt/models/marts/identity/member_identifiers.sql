@@ -18,15 +18,47 @@ members as (
     select * from {{ ref("int_identity_members") }}
 ),
 
+activity as (
+    select * from {{ ref("int_identity_activity") }}
+),
+
+tenures as (
+    select * from {{ ref("int_identity_phone_tenures") }}
+),
+
+-- holders that moved on to another number, and cards whose number was replaced
+holds as (
+    select
+        members.member_id,
+        holds.phone,
+        min(holds.starts_at) as starts_at,
+        case when max(case when holds.has_moved then 0 else 1 end) = 0 then max(holds.ends_at) end as left_at
+    from {{ ref("int_identity_holds") }} as holds
+    inner join {{ ref("int_identity_thing_members") }} as members on holds.holder = members.thing
+    group by 1, 2
+),
+
 held as (
     select
         members.member_id,
         members.namespace,
         members.identifier,
-        members.first_seen_on as valid_from,
+        coalesce(
+            cast(members.valid_from as date),
+            least(members.first_seen_on, cast(activity.first_at as date)),
+            members.first_seen_on
+        ) as valid_from,
+        cast(least(members.valid_to, holds.left_at) as date) as valid_to,
         coalesce(rules.rule, 'card_number') as basis,
         false as is_shared
     from members
+    left join activity
+        on members.namespace = activity.namespace and members.identifier = activity.identifier
+    left join holds
+        on
+            members.namespace = 'phone'
+            and members.member_id = holds.member_id
+            and members.identifier = holds.phone
     left join rules
         on
             members.namespace = rules.namespace
@@ -40,14 +72,37 @@ shared as (
         members.member_id,
         links.namespace_b as namespace,
         links.identifier_b as identifier,
-        min(links.first_seen_on) as valid_from,
+        min(least(links.first_seen_on, cast(links.starts_at as date))) as valid_from,
+        cast(max(tenures.valid_to) as date) as valid_to,
         links.refusal as basis,
         true as is_shared
     from {{ ref("int_identity_links") }} as links
     inner join members
         on links.namespace_a = members.namespace and links.identifier_a = members.identifier
+    left join tenures
+        on links.identifier_b = tenures.phone and links.segment_b = tenures.segment
     where links.refusal in ('shared_phone', 'placeholder_phone')
     group by members.member_id, links.namespace_b, links.identifier_b, links.refusal
+),
+
+every as (
+    select * from held
+    union all
+    select * from shared
+),
+
+-- one row per member and identifier, also when the member had a number twice, or shared it before having it alone
+final as (
+    select
+        member_id,
+        namespace,
+        identifier,
+        min(valid_from) as valid_from,
+        case when count(valid_to) = count(*) then max(valid_to) end as valid_to,
+        min(case when is_shared then '2' else '1' end || basis) as ranked_basis,
+        min(case when is_shared then 1 else 0 end) = 1 as is_shared
+    from every
+    group by 1, 2, 3
 )
 
 select
@@ -55,12 +110,8 @@ select
     namespace,
     identifier,
     valid_from,
-    cast(null as date) as valid_to,
-    basis,
+    valid_to,
+    substr(ranked_basis, 2) as basis,
     is_shared
-from (
-    select * from held
-    union all
-    select * from shared
-) as identifiers
+from final
 order by member_id, namespace, identifier

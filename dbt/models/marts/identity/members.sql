@@ -37,7 +37,13 @@ sayings as (
             when statements.kind = 'pos' and statements.feed = 'members' then 2
             when statements.role = 'own' then 3
             else 4
+        end
+        -- a number that passed on, or was replaced, comes after every one that the member still has
+        + case
+            when identifiers.valid_to is not null or statements.ended_at is not null then 10
+            else 0
         end as trust,
+        max(statements.last_at) as last_said_at,
         max(coalesce(statements.first_seen_on, identifiers.first_seen_on)) as last_said_on,
         min(statements.masked) as masked
     from identifiers
@@ -56,7 +62,7 @@ ranked_sayings as (
         *,
         row_number() over (
             partition by member_id, namespace
-            order by trust, last_said_on desc, identifier
+            order by trust, last_said_on desc, last_said_at desc nulls last, identifier
         ) as place
     from sayings
 ),
