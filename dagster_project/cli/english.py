@@ -123,6 +123,9 @@ PAGES = {
             "days": "days (at most 360 of real ones)",
             "seed": "random seed; the same seed gives the same bytes",
             "end": "last business day",
+            "traps": "a world in which identity goes wrong at known rates (changed and recycled numbers, family "
+            "phones, placeholders, …): 243 days by default, the history in one night, then some single nights. "
+            "default takes the packaged rates; their file, to copy and change, is written to OUT/truth/traps.yml",
         },
     ),
     "sandbox": Page(

@@ -7,8 +7,15 @@ from datetime import date, datetime
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from dagster_project.lang import tr
+
+_TRAP_DAYS = 240
+
+
+def _is_default(context: click.Context, option: str) -> bool:
+    return context.get_parameter_source(option) is ParameterSource.DEFAULT
 
 
 @click.command("simulate")
@@ -31,8 +38,23 @@ from dagster_project.lang import tr
 @click.option(
     "--end", type=click.DateTime(["%Y-%m-%d"]), default="2026-11-21", show_default=True, help="最后一个营业日"
 )
+@click.option(
+    "--traps",
+    metavar="default|FILE",
+    help="陷阱世界：已知比例的换号、二次放号、全家共用、占位号码等，默认 243 天，历史一夜到齐、之后几夜单独到货。"
+    "default 用内置比例；比例文件的模板随之写在 OUT/truth/traps.yml，复制出来改",
+)
+@click.pass_context
 def simulate(
-    out: Path, basis: str, persons: int | None, stores: int, days: int, seed: int, end: datetime
+    context: click.Context,
+    out: Path,
+    basis: str,
+    persons: int | None,
+    stores: int,
+    days: int,
+    seed: int,
+    end: datetime,
+    traps: str | None,
 ) -> None:
     """写出一个模拟的连锁：配置、每晚的导出文件、企业微信世界，以及 truth/ 里的真相。
 
@@ -43,7 +65,18 @@ def simulate(
         linli run --chain /tmp/chain --from 2026-11-08 --to 2026-11-21
     """
     from dagster_project import simulator
+    from dagster_project.simulator import load_traps
 
+    rates, template = None, ""
+    if traps:
+        try:
+            rates, template = load_traps(traps)
+        except ValueError as error:
+            click.secho(str(error), fg="red", err=True)
+            sys.exit(2)
+        # what was not asked for is what suits traps: made baskets, eight months
+        basis = "synthetic" if _is_default(context, "basis") else basis
+        days = _TRAP_DAYS + rates.single_nights if _is_default(context, "days") else days
     if persons is None and basis == "synthetic":
         persons = 20_000
     last: date = end.date()
@@ -56,11 +89,14 @@ def simulate(
             days=days,
             seed=seed,
             end=last,
+            traps=rates,
             progress=lambda text: click.echo(f"  {text}", err=True),
         )
     except (ValueError, FileExistsError, RuntimeError) as error:
         click.secho(str(error), fg="red", err=True)
         sys.exit(2)
+    if rates:
+        (out / "truth" / "traps.yml").write_text(template, "utf-8")
     click.echo(summary.describe())
     click.echo(
         tr(

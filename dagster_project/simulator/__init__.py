@@ -14,12 +14,15 @@
     truth/effects.csv       person_id, household_id, home_store, coupon_effect (how likely a coupon changes a "no"), price_sensitivity
     truth/experiments.csv   the win-back trial of the past: arm, and whether the person returns with and without the coupon
     truth/identifiers.csv   who held which phone, card, unionid, external_userid, from when to when
-    truth/traps.csv         which persons carry which trap of identity
+    truth/traps.csv         which persons carry which trap of identity; with `traps`: person_id, trap, role (subject
+        or the part the other one plays), namespace, identifier (a card or openid; empty for phones), since,
+        other_person_id. There are no coupons then, and no experiments.csv.
 
 Nothing in `truth/` is an input of the pipeline.
 """
 
 from dagster_project.simulator.run import SimulationSummary, bench, simulate
 from dagster_project.simulator.settings import Rates
+from dagster_project.simulator.traps.rates import Traps, load_traps
 
-__all__ = ["Rates", "SimulationSummary", "bench", "simulate"]
+__all__ = ["Rates", "SimulationSummary", "Traps", "bench", "load_traps", "simulate"]

@@ -156,6 +156,11 @@ def _generated_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
     )
 
 
+def taste(world: World) -> str:
+    """SQL column `pid` for `lines_of`: whose usual articles a basket draws on. With traps, others may share them."""
+    return "pid" if world.single_nights is None else "taste as pid"
+
+
 def lines_of(world: World, baskets: str) -> str:
     """SQL giving the lines of some baskets.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import duckdb
 
-from dagster_project.simulator.baskets import lines_of
+from dagster_project.simulator.baskets import lines_of, taste
 from dagster_project.simulator.database import ladder
 from dagster_project.simulator.files import Landing
 from dagster_project.simulator.settings import PAY_APPID, POS, World
@@ -19,10 +21,20 @@ def open_points(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def emit_counter(
-    con: duckdb.DuckDBPyConnection, world: World, landing: Landing, first: int, last: int
+    con: duckdb.DuckDBPyConnection,
+    world: World,
+    landing: Landing,
+    first: int,
+    last: int,
+    amend: Callable[[], None] | None = None,
 ) -> None:
-    """Writes the POS files of nights first…last. Leaves `counter_line` for the stock count."""
+    """Writes the POS files of nights first…last. Leaves `counter_line` for the stock count.
+
+    `amend` may change what `ticket` says about the customer before it is written.
+    """
     _tickets(con, world, first, last)
+    if amend:
+        amend()
     landing.emit(POS, "tickets", _ticket_rows(world), until=last, truth=True, sort="bid, step")
     landing.emit(POS, "ticket_lines", _line_rows(), until=last, sort="bid, step, line_no")
     landing.emit(POS, "tenders", _tender_rows(world), until=last, sort="bid, step, tender_no")
@@ -41,7 +53,7 @@ def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int
         f"create or replace table counter_basket as select *, ticket_id(day, bid) as ticket_id, "
         f"store_code_of(store) as store_code from basket where not grouped and night between {first} and {last}"
     )
-    columns = "bid, src, pid, store, day, sec, lines, night, ticket_id, store_code"
+    columns = f"bid, src, {taste(world)}, store, day, sec, lines, night, ticket_id, store_code"
     lines = lines_of(world, f"select {columns} from counter_basket")
     con.execute(f"create or replace table counter_line as {lines}")
     happened = ladder(

@@ -38,6 +38,10 @@ FORMATS = {
     (GROUP, "activities"): "jsonl",
     (GROUP, "coupon_events"): "parquet",
 }
+# Feeds that tell a record again when it changes; a history handed over at once holds each in its newest state.
+_TOLD_AGAIN = {
+    *("tickets", "products", "staff", "orders", "order_lines", "refunds", "complaints", "users"),
+}
 _SUFFIX = {"csv-bom": "csv", "gb18030": "csv"}
 
 
@@ -77,6 +81,8 @@ class Landing:
             sort: the sort terms after night instead of the key: numbers in a bulk feed are cheaper than its ids.
         """
         spec = contract_feed(_KINDS[connection], feed)
+        if self.world.first_night:
+            sql = self._handed_over(sql, feed, spec.key)
         waiting = f"waiting_{connection}_{feed}"
         if (connection, feed) in self._waiting:
             sql = f"select * from ({sql}) union all by name select * from {waiting}"
@@ -108,6 +114,19 @@ class Landing:
         if truth:
             first = " and first" if "first" in have else ""
             self._note_truth(connection, feed, spec.key, f"{table} where night <= {last}{first}")
+
+    def _handed_over(self, sql: str, feed: str, key: tuple[str, ...]) -> str:
+        """The same rows, those of the days before the first landing night moved to it, each record's newest only."""
+        arrival = f"greatest(night, {self.world.first_night})::INT"
+        if feed not in _TOLD_AGAIN:
+            return f"select * replace ({arrival} as night) from ({sql})"
+        have = {row[0] for row in self.con.execute(f"describe {sql}").fetchall()}
+        same = f"partition by arrival, {', '.join(key)}"
+        first = f", bool_or(first) over ({same}) as first" if "first" in have else ""
+        return (
+            f"select * replace (arrival as night{first}) from (select *, {arrival} as arrival from ({sql})) "
+            f"qualify row_number() over ({same} order by night desc{', step desc' if 'step' in have else ''}) = 1"
+        )
 
     def finish(self) -> None:
         """Waits for the files under way and frees their rows."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import duckdb
 
-from dagster_project.simulator.baskets import lines_of
+from dagster_project.simulator.baskets import lines_of, taste
 from dagster_project.simulator.catalogue import words
 from dagster_project.simulator.database import choice, ladder
 from dagster_project.simulator.files import Landing
@@ -28,9 +30,18 @@ def prepare_group(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("create table group_points (pid BIGINT, night INT, points BIGINT)")
 
 
-def emit_group(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, first: int, last: int) -> None:
-    """Writes the group-buy files of nights first…last."""
+def emit_group(
+    con: duckdb.DuckDBPyConnection,
+    world: World,
+    landing: Landing,
+    first: int,
+    last: int,
+    amend: Callable[[], None] | None = None,
+) -> None:
+    """Writes the group-buy files of nights first…last; `amend` may change `ordered` before it is written."""
     _orders(con, world, first, last)
+    if amend:
+        amend()
     landing.emit(GROUP, "orders", _order_rows(), until=last, truth=True, sort="bid, step")
     landing.emit(GROUP, "order_lines", _line_rows(), until=last, sort="bid, step, line_no")
     landing.emit(GROUP, "refunds", _refund_rows(), until=last, order="finished_at nulls first")
@@ -47,7 +58,8 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
         f"create or replace table group_basket as select *, order_id(day, bid) as order_id, "
         f"store_code_of(store) as store_code from basket where grouped and night between {first} and {last}"
     )
-    lines = lines_of(world, "select bid, src, pid, store, day, sec, lines, night, order_id from group_basket")
+    columns = f"bid, src, {taste(world)}, store, day, sec, lines, night, order_id"
+    lines = lines_of(world, f"select {columns} from group_basket")
     con.execute(f"create or replace table group_line as {lines}")
     typed = "if(u(bid, 'typed') < 0.9, own_phone, mistype(own_phone, bid))"
     phone = ladder(

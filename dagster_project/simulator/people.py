@@ -48,6 +48,7 @@ def _stores(con: duckdb.DuckDBPyConnection, world: World) -> None:
         },
     )
     # place 0 is the manager, 1… are cashiers; the manager and two cashiers use WeCom
+    name = f"{choice(words()['surnames'], 'staff_no', 'surname')} || {choice(words()['given'], 'staff_no', 'given')}"
     con.execute(
         f"""create table staff as
         select store, store_code, place, store * 10 + place as staff_no,
@@ -55,7 +56,7 @@ def _stores(con: duckdb.DuckDBPyConnection, world: World) -> None:
             case when place = 0 then 'manager' else 'cashier' end as role,
             case when place <= 2 then case when place = 0 then 'mgr' else 'csh' || place end || '_' || store_code
                 end as wecom_userid,
-            mobile(3900000000 + store * 10 + place) as phone,
+            mobile(3900000000 + store * 10 + place) as phone, {name} as staff_name,
             'E' || store_code || place as person_id
         from store, range({_CASHIERS + 1}) numbers(place) order by staff_no"""
     )
@@ -64,7 +65,8 @@ def _stores(con: duckdb.DuckDBPyConnection, world: World) -> None:
 def _households(con: duckdb.DuckDBPyConnection, world: World) -> None:
     rates = world.rates
     shop = f"least({world.stores - 1}, floor({world.stores} * pow(u({{key}}, 'home shop'), 1.25)))::INT"
-    adults = ladder("u(hh, 'adults')", [(rates.adults_three, "3"), (rates.adults_two, "2")], "1")
+    sizes = [(rates.adults_four, "4"), (rates.adults_three, "3"), (rates.adults_two, "2")]
+    adults = ladder("u(hh, 'adults')", sizes, "1")
     if world.basis == "real":
         con.execute(
             f"""create table household as

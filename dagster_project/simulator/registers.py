@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import duckdb
 
-from dagster_project.simulator.catalogue import words
 from dagster_project.simulator.coupons import coupon_event_rows
 from dagster_project.simulator.database import choice, ladder
 from dagster_project.simulator.files import Landing
 from dagster_project.simulator.settings import GROUP, H5_APPID, MINI_APPID, PAY_APPID, POS, World
 
 
-def emit_registers(con: duckdb.DuckDBPyConnection, world: World, landing: Landing) -> None:
-    """Writes every slow feed: whole on the first night, then what changed. Needs `ledger` complete."""
-    landing.emit(POS, "members", _member_rows(world), truth=True)
+def emit_registers(
+    con: duckdb.DuckDBPyConnection,
+    world: World,
+    landing: Landing,
+    members: str | None = None,
+    users: str | None = None,
+    coupons: bool = True,
+) -> None:
+    """Writes every slow feed: whole on the first night, then what changed. Needs `ledger` complete.
+
+    `members` and `users` are SQL that replaces the usual rows of these feeds; `coupons` off leaves coupons out.
+    """
+    landing.emit(POS, "members", members or _member_rows(world), truth=True)
     landing.emit(POS, "products", _product_rows(world))
     landing.emit(POS, "staff", _staff_rows(world), truth=True)
-    landing.emit(POS, "coupon_events", coupon_event_rows(world, grouped=False), truth=True)
-    landing.emit(GROUP, "users", _user_rows(world), truth=True)
+    if coupons:
+        landing.emit(POS, "coupon_events", coupon_event_rows(world, grouped=False), truth=True)
+    landing.emit(GROUP, "users", users or _user_rows(world), truth=True)
     landing.emit(GROUP, "leaders", _leader_rows(), truth=True)
     landing.emit(GROUP, "activities", _activity_rows(world))
     landing.emit(GROUP, "shares", _share_rows(world), truth=True)
+    if not coupons:
+        return
     landing.emit(
         GROUP,
         "coupon_events",
@@ -138,11 +150,9 @@ def _product_rows(world: World) -> str:
 
 def _staff_rows(world: World) -> str:
     """The whole list once a month."""
-    w = words()
-    name = f"{choice(w['surnames'], 'staff_no', 'surname')} || {choice(w['given'], 'staff_no', 'given')}"
     return f"""
         select (month * 30)::INT as night, s.*, month = 0 as first from (
-            select staff_id, store_code, {name} as name, role, phone, wecom_userid, person_id
+            select staff_id, store_code, staff_name as name, role, phone, wecom_userid, person_id
                 from staff
             union all
             select l.leader_id, p.store_code, p.name, 'leader', p.phone_a, null, p.person_id from leader l

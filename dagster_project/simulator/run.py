@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,6 +28,14 @@ from dagster_project.simulator.people import build_people
 from dagster_project.simulator.registers import emit_registers
 from dagster_project.simulator.settings import CORP_ID, GROUP, POS, WECOM, Basis, Rates, World
 from dagster_project.simulator.stock import emit_stock, prepare_stock
+from dagster_project.simulator.traps.cards import build_card_versions, member_rows
+from dagster_project.simulator.traps.contacts import amend_contacts
+from dagster_project.simulator.traps.habits import add_tastes, build_habitual_trips
+from dagster_project.simulator.traps.notes import write_notes
+from dagster_project.simulator.traps.orders import amend_orders, user_rows
+from dagster_project.simulator.traps.persons import build_trapped, quiet
+from dagster_project.simulator.traps.rates import Traps
+from dagster_project.simulator.traps.till import amend_tickets
 from dagster_project.simulator.wecom import build_wecom
 
 Progress = Callable[[str], None]
@@ -52,6 +61,7 @@ class SimulationSummary:
     card_share: float  # of counter sales: a member card was shown
     phone_share: float  # of counter sales: no card, but a phone said aloud
     peak_mb: int
+    traps: dict[str, int] = field(default_factory=dict)  # persons who are the subject of each trap
 
     @property
     def lines_per_second(self) -> float:
@@ -59,15 +69,18 @@ class SimulationSummary:
 
     def describe(self) -> str:
         """What was written, in a few words for people."""
+        caught = ", ".join(f"{trap} {persons}" for trap, persons in self.traps.items())
         return tr(
             f"{self.start} 至 {self.end}：{self.households} 户 {self.persons} 人，{self.stores} 家店，"
             f"{self.counter_tickets} 张小票，{self.group_orders} 个团购单，{self.lines} 行明细；"
             f"出示会员卡 {self.card_share:.0%}，另报手机号 {self.phone_share:.0%}；"
-            f"用时 {self.seconds:.1f} 秒（每秒 {self.lines_per_second:,.0f} 行），内存峰值 {self.peak_mb} MB",
+            f"用时 {self.seconds:.1f} 秒（每秒 {self.lines_per_second:,.0f} 行），内存峰值 {self.peak_mb} MB"
+            + (f"\n陷阱（人数）：{caught}" if caught else ""),
             f"{self.start} to {self.end}: {self.households} households, {self.persons} persons, {self.stores} shops, "
             f"{self.counter_tickets} tickets, {self.group_orders} group orders, {self.lines} lines; "
             f"card shown {self.card_share:.0%}, phone said {self.phone_share:.0%} more; "
-            f"{self.seconds:.1f} s ({self.lines_per_second:,.0f} lines/s), peak {self.peak_mb} MB",
+            f"{self.seconds:.1f} s ({self.lines_per_second:,.0f} lines/s), peak {self.peak_mb} MB"
+            + (f"\ntraps (persons): {caught}" if caught else ""),
         )
 
 
@@ -81,6 +94,7 @@ def simulate(
     seed: int,
     end: date,
     rates: Rates | None = None,
+    traps: Traps | None = None,
     progress: Progress | None = None,
 ) -> SimulationSummary:
     """Writes a simulated chain: configuration, landing files, the WeCom world and the truth about it all.
@@ -93,14 +107,26 @@ def simulate(
         stores, days, seed: size and seed. The same arguments give the same bytes.
         end: the last business day; its night is the last folder.
         rates: how often things happen and go wrong.
+        traps: makes the world in which identity goes wrong at these rates (synthetic only, no coupons): the history
+            arrives in one night, then a few nights singly.
         progress: told what is being made, in the words of the reader.
 
     Raises:
-        ValueError: sizes that make no sense.
+        ValueError: sizes that make no sense; a trap's rate that no such chain can have.
         FileExistsError: `out` holds a chain that was not simulated.
         RuntimeError: real basis without the package of receipts.
     """
-    world = World(basis, persons, stores, days, seed, end, rates or Rates())
+    chosen = rates or Rates()
+    world = World(
+        basis,
+        persons,
+        stores,
+        days,
+        seed,
+        end,
+        quiet(chosen) if traps else chosen,
+        traps.single_nights if traps else None,
+    )
     tell = progress or (lambda text: None)
     started = time.perf_counter()
     _clear(out)
@@ -111,10 +137,17 @@ def simulate(
         tell(tr("人、门店与商品", "people, shops and goods"))
         build_catalogue(con, world)
         build_people(con, world)
-        build_trips(con, world)
-        run_win_back(con, world)
-        number_trips(con, world)
-        build_coupons(con, world)
+        if traps:
+            build_trapped(con, world, traps)
+            build_habitual_trips(con, world)
+            number_trips(con, world)
+            add_tastes(con)
+            build_card_versions(con, world)
+        else:
+            build_trips(con, world)
+            run_win_back(con, world)
+            number_trips(con, world)
+            build_coupons(con, world)
         landing = Landing(con, world, out)
         open_points(con)
         prepare_group(con)
@@ -127,9 +160,11 @@ def simulate(
                     f"tickets and orders: day {first + 1}/{days}",
                 )
             )
-            emit_counter(con, world, landing, first, last)
-            emit_group(con, world, landing, first, last)
-            emit_stock(con, world, landing, first, last)
+            emit_counter(con, world, landing, first, last, partial(amend_tickets, con) if traps else None)
+            emit_group(con, world, landing, first, last, partial(amend_orders, con) if traps else None)
+            # of a history that is handed over at once nobody has the old counts
+            if traps is None or first > 0:
+                emit_stock(con, world, landing, first, last)
             landing.finish()
             part = con.execute(
                 "select count(*) filter (where card_shown), count(*) filter (where not card_shown and said_phone is not null), "
@@ -143,10 +178,23 @@ def simulate(
                 orders + part[3],
             )
         tell(tr("会员、用户、券与企业微信", "members, users, coupons and WeCom"))
-        emit_registers(con, world, landing)
-        build_wecom(con, world, landing, out / "sandbox" / "wecom_world.json")
+        wecom_world = out / "sandbox" / "wecom_world.json"
+        if traps:
+            emit_registers(con, world, landing, member_rows(world), user_rows(world), coupons=False)
+            build_wecom(con, world, landing, wecom_world, partial(amend_contacts, con, world))
+        else:
+            emit_registers(con, world, landing)
+            build_wecom(con, world, landing, wecom_world)
         landing.close_truth()
-        _write_truth(con, out / "truth")
+        caught: dict[str, int] = {}
+        if traps:
+            # the plain world's column for what the person really has
+            con.execute("update person set phone_2 = second_phone")
+            _write_effects(con, out / "truth")
+            _write_identifiers(con, out / "truth")
+            caught = write_notes(con, out / "truth" / "traps.csv")
+        else:
+            _write_truth(con, out / "truth")
         _write_chain(con, world, out)
         _write_rules(out / "rules")
         size = con.execute(
@@ -169,6 +217,7 @@ def simulate(
         card_share=cards / max(1, sales),
         phone_share=phones / max(1, sales),
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        traps=caught,
     )
 
 
@@ -203,6 +252,8 @@ def _clear(out: Path) -> None:
 
 def _stretches(con: duckdb.DuckDBPyConnection, world: World) -> list[tuple[int, int]]:
     """Cuts the nights into stretches that fit in memory; the cut depends on the world only."""
+    if world.single_nights is not None:
+        return [(0, world.first_night), (world.first_night + 1, world.days - 1)]
     counts = dict(con.execute("select night, sum(lines) from basket group by night").fetchall())
     stretches: list[tuple[int, int]] = []
     first, lines = 0, 0
@@ -215,12 +266,17 @@ def _stretches(con: duckdb.DuckDBPyConnection, world: World) -> list[tuple[int, 
     return stretches
 
 
-def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """What only the simulator can know: persons, effects, the win-back experiment, and who held which identifier when."""
+def _write_effects(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     con.execute(
         f"copy (select person_id, 'H' || hh as household_id, store_code as home_store, coupon_effect::DECIMAL(6, 4) as coupon_effect, "
         f"price_sensitivity::DECIMAL(6, 4) as price_sensitivity from person order by person_id) to '{folder / 'effects.csv'}' (header)"
     )
+
+
+def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """What only the simulator can know: persons, effects, the win-back experiment, and who held which identifier when."""
+    _write_effects(con, folder)
+    _write_identifiers(con, folder)
     con.execute(
         f"""copy (select p.person_id, 'win_back' as experiment, on_day(t.day) as assigned_on,
             if(t.treated, 'treatment', 'holdout') as arm,
@@ -228,27 +284,6 @@ def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
                 (t.would_return or t.lifted)::INT as returns_treated,
             p.coupon_effect::DECIMAL(6, 4) as chance_to_lift, t.code as coupon_code
         from trial t join person p using (pid) order by p.person_id) to '{folder / "experiments.csv"}' (header)"""
-    )
-    con.execute(
-        f"""copy (
-            select * from (
-                select person_id, 'phone' as namespace, phone_a as identifier, null::DATE as valid_from,
-                    on_day(chg_day - 1) as valid_to from person
-                union all select person_id, 'phone', phone_b, on_day(chg_day), null from person
-                    where chg_day is not null
-                union all select person_id, 'phone', phone_2, null, null from person where phone_2 is not null
-                union all select person_id, 'pos_member', card_a, if(took_card, on_day(card_day), null),
-                    on_day(coalesce(card_until, if(card_b is not null, card_b_day, null)) - 1) from person
-                        where has_card
-                union all select person_id, 'pos_member', card_b, on_day(card_b_day), null from person
-                    where card_b is not null
-                union all select person_id, 'unionid', unionid, null, on_day(wechat_day - 1) from person
-                union all select person_id, 'unionid', unionid_new, on_day(wechat_day), null from person
-                    where wechat_day is not null
-                union all select person_id, 'external_userid', external_userid, null, null from person
-                    where wecom_contact
-            ) order by person_id, namespace, valid_from nulls first,
-                identifier) to '{folder / "identifiers.csv"}' (header)"""
     )
     con.execute(
         f"""copy (
@@ -265,6 +300,30 @@ def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
                 union all select f.person_id, 'handed_card', t.person_id from handed h
                     join person f on f.pid = h.from_pid join person t on t.pid = h.to_pid
             ) order by trap, person_id) to '{folder / "traps.csv"}' (header)"""
+    )
+
+
+def _write_identifiers(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    con.execute(
+        f"""copy (
+            select * from (
+                select person_id, 'phone' as namespace, phone_a as identifier, null::DATE as valid_from,
+                    on_day(chg_day - 1) as valid_to from person where phone_a is not null
+                union all select person_id, 'phone', phone_b, on_day(chg_day), null from person
+                    where chg_day is not null and phone_b is not null
+                union all select person_id, 'phone', phone_2, null, null from person where phone_2 is not null
+                union all select person_id, 'pos_member', card_a, if(took_card, on_day(card_day), null),
+                    on_day(coalesce(card_until, if(card_b is not null, card_b_day, null)) - 1) from person
+                        where has_card
+                union all select person_id, 'pos_member', card_b, on_day(card_b_day), null from person
+                    where card_b is not null
+                union all select person_id, 'unionid', unionid, null, on_day(wechat_day - 1) from person
+                union all select person_id, 'unionid', unionid_new, on_day(wechat_day), null from person
+                    where wechat_day is not null
+                union all select person_id, 'external_userid', external_userid, null, null from person
+                    where wecom_contact
+            ) order by person_id, namespace, valid_from nulls first,
+                identifier) to '{folder / "identifiers.csv"}' (header)"""
     )
 
 

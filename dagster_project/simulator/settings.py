@@ -27,6 +27,7 @@ class Rates:
     yuan_per_dollar: float = 5.0  # real basis: dollars of the original receipts → plausible yuan
     adults_two: float = 0.52  # households with a second, with a third adult
     adults_three: float = 0.07
+    adults_four: float = 0.0
     # at the till
     card_holder: float = 0.66
     card_opened_inside: float = 0.12  # of cards: opened within the simulated days
@@ -111,7 +112,11 @@ class Rates:
 
 @dataclass(frozen=True)
 class World:
-    """One simulated chain. Day numbers count from `start` (0) to the last business day (`days` - 1)."""
+    """One simulated chain. Day numbers count from `start` (0) to the last business day (`days` - 1).
+
+    `single_nights`: None when every day's files arrive in its own night; else all days but the last ones arrive at
+    once, as when a chain hands over its history, and this many nights come singly after it.
+    """
 
     basis: Basis
     persons: int | None
@@ -120,6 +125,7 @@ class World:
     seed: int
     end: date
     rates: Rates = field(default_factory=Rates)
+    single_nights: int | None = None
 
     def __post_init__(self) -> None:
         if self.basis not in ("real", "synthetic"):
@@ -135,10 +141,17 @@ class World:
                 raise ValueError(f"{name} must be at least {least}, not {value}")
         if self.basis == "real" and self.days > 360:
             raise ValueError("the real receipts cover one year: at most 360 days")
+        if self.basis == "real" and self.single_nights is not None:
+            raise ValueError("the world with traps is made, not replayed: use --basis synthetic")
 
     @property
     def start(self) -> date:
         return self.end - timedelta(days=self.days - 1)
+
+    @property
+    def first_night(self) -> int:
+        """Day number of the first landing night."""
+        return 0 if self.single_nights is None else self.days - 1 - self.single_nights
 
     def night(self, day: int) -> date:
         return self.start + timedelta(days=day)

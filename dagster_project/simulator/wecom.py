@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -18,12 +19,23 @@ _TAGS = {
 _CHATS = 3
 
 
-def build_wecom(con: duckdb.DuckDBPyConnection, world: World, landing: Landing, path: Path) -> None:
-    """Writes the WeCom world: contacts with their staff, tags, group chats and members; seconds are Unix time."""
+def build_wecom(
+    con: duckdb.DuckDBPyConnection,
+    world: World,
+    landing: Landing,
+    path: Path,
+    amend: Callable[[], None] | None = None,
+) -> None:
+    """Writes the WeCom world: contacts with their staff, tags, group chats and members; seconds are Unix time.
+
+    `amend` may change `contact` and `chat_member` before they are written.
+    """
     # Shop time is China's, eight hours ahead of Unix time.
     con.execute("create macro unix(day, second) as epoch(moment(day, second))::BIGINT - 28800")
     _contacts(con, world)
     _members(con, world)
+    if amend:
+        amend()
     tags = [
         {
             "group_id": f"etg{g}",

@@ -1,0 +1,73 @@
+"""The best that true links alone can do: what One ID is measured against when recall is judged.
+
+Whoever knew of every identifier of every record whether it is its person's own, but had nothing else to go by, would
+join exactly the records of a person that are connected through shared identifiers. A ticket without any identifier
+stays unknown even so, and a person whose two numbers never met stays two.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from dagster_project.identity.components import connect
+
+_RECORDS = """
+create or replace temp table oracle_record as
+select row_number() over (order by connection, feed, record_id) - 1 as record_no, connection, feed, record_id,
+    person_id
+from (select distinct connection, feed, record_id, person_id from {truth})
+"""
+# Within one person every user of an identifier is joined to its first user: a star has the components of a clique.
+_LINKS = """
+select first_no, record_no
+from (
+    select record_no, min(record_no) over (partition by person_id, namespace, identifier) as first_no
+    from (
+        select distinct record.record_no, record.person_id, statement.namespace, statement.identifier
+        from {statements} as statement
+        inner join oracle_record as record using (connection, feed, record_id)
+        where statement.identifier is not null and record.person_id is not null
+    )
+)
+order by record_no, first_no
+"""
+
+
+def oracle_records(con: duckdb.DuckDBPyConnection, statements: str, truth: str) -> pa.Table:
+    """The oracle's result, in the form `score_records` takes.
+
+    Args:
+        con: a connection that sees both relations; a temporary table `oracle_record` is made in it.
+        statements: SQL relation with connection, feed, record_id, namespace, identifier: what each record says.
+            Repeated rows do not matter; null identifiers say nothing.
+        truth: SQL relation with connection, feed, record_id, person_id, one row per record.
+
+    Returns:
+        One row per record of the truth, ordered by connection, feed, record_id, with member_id: `O` and the number of
+        the component's first record. Null for a record without identifier or person.
+
+    Raises:
+        ValueError: the truth gives a record two persons.
+    """
+    con.execute(_RECORDS.format(truth=truth))
+    [(count, records)] = con.execute(
+        "select count(*), count(distinct (connection, feed, record_id)) from oracle_record"
+    ).fetchall()
+    if count != records:
+        raise ValueError(f"the truth gives {count - records} records a second person")
+    links = con.execute(_LINKS.format(statements=statements)).to_arrow_table()
+    first, record = (links.column(name).to_numpy() for name in ("first_no", "record_no"))
+    root = connect(count, first, record, np.zeros(len(first), dtype=np.int64)).root
+    known = np.zeros(count, dtype=bool)
+    known[record] = True
+    found = pa.table({"record_no": np.arange(count), "root_no": pa.array(root, mask=~known)})
+    con.register("oracle_root", found)
+    try:
+        return con.execute(
+            "select connection, feed, record_id, 'O' || lpad(root_no::varchar, 12, '0') as member_id "
+            "from oracle_record inner join oracle_root using (record_no) order by record_no"
+        ).to_arrow_table()
+    finally:
+        con.unregister("oracle_root")
