@@ -39,13 +39,13 @@ class Feed:
         return f"{self.kind}__{self.name}"
 
     def raw_columns(self) -> tuple[str, ...]:
-        """Columns as they land in the lake, after the privacy door (no phone, no name)."""
+        """Columns as they land in the lake, after the privacy door (no plain phone, no plain name)."""
         names: list[str] = []
         for column in self.columns:
             if column.type == "phone":
                 names += [f"{column.name}_token", f"{column.name}_masked", f"{column.name}_kind"]
             elif column.type == "name":
-                names.append(f"{column.name}_is_test")
+                names += [f"{column.name}_token", f"{column.name}_is_test"]
             else:
                 names.append(column.name)
         return tuple(names)

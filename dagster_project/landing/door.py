@@ -1,6 +1,6 @@
 """The privacy door: what a person could be named by is replaced before anything is written.
 
-Phones become a keyed token, a mask and a kind; names are dropped; numbers hidden in ids and free text are replaced.
+Phones become a keyed token, a mask and a kind; names a keyed token; numbers hidden in ids and free text are replaced.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from dagster_project.contracts import Feed
 from dagster_project.landing.sql import identifier, literal
-from dagster_project.privacy import ChainKey, classify_phone, mask_text
+from dagster_project.privacy import ChainKey, classify_phone, mask_text, name_key
 from dagster_project.privacy.keys import TokenMaker
 from dagster_project.privacy.phones import (
     DUMMY_NUMBERS,
@@ -57,7 +57,7 @@ def pass_door(table: pa.Table, feed: Feed, key: ChainKey) -> DoorResult:
     Args:
         table: string columns under canonical names, unknown ones beside them, and `_row_no`.
     """
-    tokens = key.token_maker()
+    tokens, name_tokens = key.token_maker(), key.name_token_maker()
     known = {column.name: column for column in feed.columns}
     unknown = [name for name in table.column_names if name not in known and name != "_row_no"]
 
@@ -70,7 +70,7 @@ def pass_door(table: pa.Table, feed: Feed, key: ChainKey) -> DoorResult:
         if column.type == "phone":
             return _phone_columns(name, values, tokens)
         if column.type == "name":
-            return _Passed({f"{name}_is_test": _per_value(values, _is_test)})
+            return _name_columns(name, values, name_tokens)
         if column.type in ("id", "ref"):
             maybe = _MAYBE_PHONE_REF if column.type == "ref" else _MAYBE_PHONE_ID
             return _hide_in_ids(name, values, tokens, maybe)
@@ -95,6 +95,18 @@ class _Passed:
 
 def _is_test(text: str | None) -> str | None:
     return ("Y" if _TEST_NAME.search(text) else "N") if text else None
+
+
+def _name_columns(name: str, values: pa.ChunkedArray, tokens: TokenMaker) -> _Passed:
+    """Token, and whether the name says that this is a test. The vault keeps no names: nobody has to read them back."""
+
+    def token(text: str | None) -> str | None:
+        spelled = name_key(text)
+        return None if spelled is None else tokens(spelled)
+
+    return _Passed(
+        {f"{name}_token": _per_value(values, token), f"{name}_is_test": _per_value(values, _is_test)}
+    )
 
 
 def _per_value(values: pa.ChunkedArray, convert: Callable[[str | None], str | None]) -> pa.ChunkedArray:

@@ -43,9 +43,13 @@ class ChainKey:
     def token_maker(self) -> TokenMaker:
         return TokenMaker(self._derive("linli/phone-token/v1"))
 
+    def name_token_maker(self) -> TokenMaker:
+        """Tokens of names; a key of their own, so that no name and no number ever share one."""
+        return TokenMaker(self._derive("linli/name-token/v1"))
+
 
 class TokenMaker:
-    """Keyed hash (HMAC-SHA256) of an E.164 number: 32 letters a … p, equal for equal numbers under one key.
+    """Keyed hash (HMAC-SHA256) of an E.164 number or a name: 32 letters a … p, equal for equal texts under one key.
 
     Letters for hex digits: no token can be mistaken for a phone number, by a person or by a scanner.
     """
@@ -56,17 +60,17 @@ class TokenMaker:
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
-    def __call__(self, e164: str) -> str:
-        return self._digest(e164).hex().translate(_LETTERS)
+    def __call__(self, text: str) -> str:
+        return self._digest(text).hex().translate(_LETTERS)
 
-    def many(self, numbers: Sequence[str]) -> list[str]:
-        """Tokens of many numbers, in order."""
-        text = b"".join([self._digest(number) for number in numbers]).hex().translate(_LETTERS)
+    def many(self, texts: Sequence[str]) -> list[str]:
+        """Tokens of many numbers or names, in order."""
+        text = b"".join([self._digest(each) for each in texts]).hex().translate(_LETTERS)
         return [text[start : start + 32] for start in range(0, len(text), 32)]
 
-    def _digest(self, number: str) -> bytes:
+    def _digest(self, text: str) -> bytes:
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(number.encode())
+        inner.update(text.encode())
         outer.update(inner.digest())
         return outer.digest()[:16]
 

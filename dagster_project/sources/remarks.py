@@ -1,10 +1,12 @@
-"""Mobile numbers in what staff type into a contact's remark."""
+"""Mobile numbers and names in what staff type into a contact's remark."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterable
+
+from dagster_project.privacy.names import name_key, starts_like_a_name, without_titles
 
 _MOBILE = re.compile(r"(?:(?:00)?86|0)?(1[3-9]\d{9})")
 # A privacy number with an extension belongs to a relay, not to a person.
@@ -14,6 +16,8 @@ _EXTENSION = re.compile(
 _ABROAD = re.compile(r"\+\s*(?!\s|86)\d[\d\s-]*")
 # What people put inside one number; anything else stands between two.
 _SPREAD_DIGITS = re.compile(r"\d+(?:[\s.·()-]+\d+)*")
+# a masked name stays one piece, and so stays no name
+_NOT_LETTERS = re.compile(r"[^\w*]+|[\d_]+")
 _DASHES = str.maketrans("‐‑‒–—―−", "-------")
 
 
@@ -57,3 +61,17 @@ def remark_phone(texts: Iterable[str]) -> tuple[str | None, int]:
     for text in texts:
         found |= mobiles_in(text)
     return (next(iter(found)) if len(found) == 1 else None), len(found)
+
+
+def remark_name(text: str) -> str | None:
+    """The one full name in a contact's remark, as `name_key` spells it, else None.
+
+    Staff write the building, the name and a note in any order (3栋 王小明 爱吃鱼). Pieces that begin with no usual surname
+    are taken for notes; with two that do, or beside a surname with a title (王姐 白菜), nobody knows which one it is.
+    """
+    pieces = _NOT_LETTERS.sub(" ", unicodedata.normalize("NFKC", text)).split()
+    likely = [piece for piece in pieces if starts_like_a_name(piece)]
+    if any(len(without_titles(piece)) == 1 or "*" in piece for piece in likely):
+        return None
+    named = {name for piece in likely if (name := name_key(piece)) is not None}
+    return next(iter(named)) if len(named) == 1 else None

@@ -47,7 +47,8 @@ class Night(dict[str, pa.Table]):
     """feed name → table; every column a string, in contract order, rows in key order.
 
     A feed that could not be read at all is not a key: an absent feed is not an empty one. `notes` tell people
-    what is missing. Column `phone` of contacts is plain and has to pass the privacy door before it is written.
+    what is missing. Columns `phone` and `remark_name` of contacts are plain and have to pass the privacy door before
+    they are written.
     """
 
     def __init__(self) -> None:
@@ -278,6 +279,7 @@ def _contact_row(contact: Contact, clock: _WallClock) -> dict[str, str | None]:
         "oper_userid": contact.oper_userid,
         "tag_ids": json.dumps(contact.tag_ids, ensure_ascii=False, separators=(",", ":")),
         "remark_phone_count": _number(contact.remark_phone_count),
+        "remark_name": contact.remark_name,
         "phone": contact.phone,
     }
 

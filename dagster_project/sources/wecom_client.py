@@ -1,6 +1,7 @@
 """WeCom's (企业微信) customer-contact API: token, envelope, paging. Shapes as documented; never called live here.
 
-Ids stay text. Names and remark texts never leave this module; of a remark only its mobile numbers do.
+Ids stay text. Names and remark texts never leave this module; of a remark only its mobile numbers and the one full
+name in it do, on their way to the privacy door.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dagster_project.sources.errors import (
     VendorError,
 )
 from dagster_project.sources.http import HttpCore, SlidingWindow
-from dagster_project.sources.remarks import remark_phone
+from dagster_project.sources.remarks import remark_name, remark_phone
 from dagster_project.sources.vendor import TokenKeeper
 
 CONTACT = "/cgi-bin/externalcontact"
@@ -79,7 +80,7 @@ _CLASS_OF_CODE: dict[int, type[VendorError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One (member, customer) relation. `createtime` in Unix seconds; `phone` plain, 11 digits.
+    """One (member, customer) relation. `createtime` in Unix seconds; `phone` plain, 11 digits; `remark_name` plain.
 
     `remark_phone_count` is None when the app is not given remark numbers: unknown, not zero.
     """
@@ -95,6 +96,7 @@ class Contact:
     tag_ids: tuple[str, ...]
     remark_phone_count: int | None
     phone: str | None = field(repr=False)
+    remark_name: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,6 +560,7 @@ def _contact(api: str, item: dict[str, Any], userid: str) -> Contact:
     relation = _relation(api, item, userid)
     count: int | None = None
     phone: str | None = None
+    remark = relation.get("remark")  # a note for people: whatever else it is, the contact stands
     if relation.get("remark_mobiles") is not None:
         typed = relation["remark_mobiles"]
         typed = [typed] if isinstance(typed, str) else _list(api, relation, "remark_mobiles")
@@ -574,6 +577,7 @@ def _contact(api: str, item: dict[str, Any], userid: str) -> Contact:
         tag_ids=_tag_ids(api, relation),
         remark_phone_count=count,
         phone=phone,
+        remark_name=remark_name(remark) if isinstance(remark, str) else None,
     )
 
 

@@ -124,12 +124,15 @@ def _raw_views(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date)
             columns = [*feed.raw_columns(), "_extra", *_META]
             typed = dict.fromkeys(columns, "varchar") | {"_night": "date", "_row_no": "bigint"}
             files = paths.get(feed.table, [])
+            body = "select " + ", ".join(f'null::{t} as "{n}"' for n, t in typed.items()) + " where false"
             if files:
                 listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
                 names = ", ".join(f'"{name}"::{kind_} as "{name}"' for name, kind_ in typed.items())
-                body = f"select {names} from read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-            else:
-                body = "select " + ", ".join(f'null::{t} as "{n}"' for n, t in typed.items()) + " where false"
+                # a lake written before the contract had a column reads as null there, in whichever files lack it
+                body = (
+                    f"select {names} from (select * from read_parquet([{listed}], union_by_name = true,"
+                    f" hive_partitioning = false) union all by name {body})"
+                )
             connection.execute(f"create or replace view raw.{feed.table} as {body}")
 
 

@@ -1,4 +1,4 @@
-"""No plain phone outside landing and vault: not in a table, a file, a page, a log, nor on the screen."""
+"""No plain phone or name outside landing and vault: not in a table, a file, a page, a log, nor on the screen."""
 
 from __future__ import annotations
 
@@ -63,6 +63,53 @@ def test_no_phone_in(place: str, lab: Lab, world: World) -> None:
     root = lab.job("main")["root"]
     assert (root / place).exists()
     assert _scan(root / place, world, set()) == {}
+
+
+def _written_names(world: World) -> re.Pattern[bytes]:
+    names = {
+        str(row[column])
+        for delivery in world.deliveries
+        for row in delivery.rows
+        for column in ("name", "receiver_name")
+        if row.get(column)
+    }
+    remarks = {contact["remark"].split()[0] for contact in world.wecom["contacts"]}
+    assert len(names) > 10 and len(remarks) > 1
+    # people of this world are called by plain words, which may stand anywhere, but not as a cell of their own
+    cells = [f"'{remark}'" for remark in remarks]
+    return re.compile("|".join(map(re.escape, sorted([*names, *cells]))).encode())
+
+
+@pytest.mark.job("main")
+@pytest.mark.parametrize("place", ["lake", "published", "reports", "exports", ".dagster"])
+def test_no_name_in(place: str, lab: Lab, world: World) -> None:
+    root, names = lab.job("main")["root"] / place, _written_names(world)
+    found = {
+        str(path.relative_to(root)): match[0].decode()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not path.is_symlink() and (match := names.search(_inside(path)))
+    }
+    assert found == {}
+
+
+@pytest.mark.job("main")
+def test_no_name_in_the_warehouse_nor_on_the_screen(lab: Lab, world: World) -> None:
+    root, names = lab.job("main")["root"], _written_names(world)
+    assert names.search("\n".join(lab.output).encode()) is None
+    with duckdb.connect(str(root / "warehouse.duckdb"), read_only=True) as connection:
+        tables = connection.execute(
+            "select table_schema, table_name from information_schema.tables where table_catalog = 'warehouse'"
+        ).fetchall()
+        found = {
+            f"{schema}.{name}": match[0].decode()
+            for schema, name in tables
+            if (
+                match := names.search(
+                    repr(connection.execute(f'select * from "{schema}"."{name}"').fetchall()).encode()
+                )
+            )
+        }
+    assert found == {}
 
 
 @pytest.mark.job("pushed")

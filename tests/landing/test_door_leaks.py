@@ -166,3 +166,40 @@ def test_free_text_is_masked_in_odd_spellings_too() -> None:
     assert passed("pos", "ticket_lines", item_name=cells).table["item_name"].to_pylist() == [
         "致电 139****5614", "139****5614", "139****5614", cells[3],
     ]  # fmt: skip
+
+
+WITH_NAMES = [
+    ("pos", "members", "member_ref,name", "M1,{}"),
+    ("pos", "staff", "staff_id,store_code,name", "E1,S001,{}"),
+    ("groupbuy", "leaders", "leader_id,name", "L1,{}"),
+    (
+        "groupbuy",
+        "orders",
+        "order_id,created_at,status,order_amount,receiver_name",
+        "O1,2026-11-01 08:00:00,paid,1,{}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "head", "line"), WITH_NAMES)
+@pytest.mark.parametrize(
+    "written", ["王小明", "王小明 先生", "王小明（302室）", "王女士", "王*明", "Li Xiaoming"]
+)
+def test_no_name_is_in_the_lake_nor_in_the_vault(
+    chain: Chain, drop, kind: str, name: str, head: str, line: str, written: str
+) -> None:
+    """Good rows, rejected ones (the second has no key), manifests and the vault."""
+    source = next(c for c in chain.connections if c.kind == kind)
+    rejected = line.format(written).split(",", 1)[1]
+    drop(chain.root, source.name, name, NIGHT, "a.csv", f"{head}\n{line.format(written)}\n,{rejected}\n")
+    landing = land_files(chain, source, name, [date.fromisoformat(NIGHT)], KEY)[name]
+    assert (landing.total("rows_loaded"), landing.total("rows_rejected")) == (1, 1)
+    stored = [
+        path for root in (chain.paths.lake, chain.paths.vault) for path in root.rglob("*") if path.is_file()
+    ]
+    for path in stored:
+        text = (
+            repr(pq.read_table(path).to_pydict()).encode() if path.suffix == ".parquet" else path.read_bytes()
+        )
+        for part in (written, "小明", "Xiaoming", "xiaoming", "女士", "302"):
+            assert part.encode() not in text, path

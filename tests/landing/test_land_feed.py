@@ -154,6 +154,7 @@ def test_nothing_plain_is_in_the_lake_not_even_in_extras_and_text(chain: Chain, 
     landing = land(chain, name="orders", kind="groupbuy")
     row = rows(chain, landing)[0]
     assert row["receiver_name_is_test"] == "Y" and "receiver_name" not in row
+    assert row["receiver_name_token"] is None  # a test is nobody's name
     assert row["_extra"] == '{"备注":"改打139****0001"}'
     assert landing.manifests[0].extra_columns == ("备注", "收货地址")
     everything = b"".join(

@@ -274,6 +274,7 @@ class TestContacts:
             tag_ids=("etA", "etB"),
             remark_phone_count=1,
             phone=PHONE,
+            remark_name="张三",
         )
 
     @pytest.mark.parametrize("key", ["follow_info", "follow_user"])

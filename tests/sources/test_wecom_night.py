@@ -101,6 +101,7 @@ class TestHealthyNight:
             "oper_userid": "a",
             "tag_ids": '["et1"]',
             "remark_phone_count": "1",
+            "remark_name": "张三",
             "phone": PHONE,
         }
         assert night["tags"].to_pylist() == [
@@ -115,8 +116,10 @@ class TestHealthyNight:
             {"msgid": "m1", "userid": "a", "external_userid": "wm2", "status": "0", "send_time": None},
         ]  # fmt: skip
 
-    def test_no_name_and_no_remark_lands(self, wecom: Stub) -> None:
+    def test_of_names_and_remarks_only_what_the_door_takes_lands(self, wecom: Stub) -> None:
         night = pull(wecom, "m1")
+        assert "楼下" not in "".join(str(table.to_pylist()) for table in night.values())
+        night["contacts"] = night["contacts"].drop_columns(["remark_name"])
         assert "张三" not in "".join(str(table.to_pylist()) for table in night.values())
 
     def test_the_same_answers_give_the_same_bytes(self, wecom: Stub) -> None:

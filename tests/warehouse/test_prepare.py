@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from dagster_project.config import Chain
@@ -76,6 +77,27 @@ def test_going_back_or_changing_staging_rebuilds_it_until_done(landed: Chain, tm
     mark_digested(landed)
     assert not prepare(landed, NIGHTS[1], KEY, models=models(tmp_path)).full_refresh
     assert prepare(landed, NIGHTS[1], KEY, models=models(tmp_path, "select 2")).full_refresh
+
+
+def test_a_lake_older_than_a_column_reads_as_null(chain: Chain, drop, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Batches written before the door made tokens of names: alone, and beside a newer one."""
+    for night, text in zip(NIGHTS[:2], ("M1,王小明", "M2,王小明"), strict=True):
+        drop(chain.root, "pos_main", "members", night.isoformat(), "m.csv", f"member_ref,name\n{text}\n")
+        land_files(chain, chain.connections[0], "members", [night], KEY)
+    [older] = (chain.paths.lake / "pos_main" / "members").rglob(f"*{NIGHTS[0]}*/*.parquet")
+    pq.write_table(pq.read_table(older).drop_columns(["name_token"]), older)
+    with connect(chain.paths.warehouse) as connection:
+        sync_files(connection, chain)
+        gate_batches(connection, [b.batch_id for b in ungated_batches(connection, chain, NIGHTS[-1])])
+    found = {}
+    for as_of in NIGHTS[:2]:
+        prepare(chain, as_of, KEY, models=models(tmp_path))
+        with connect(chain.paths.warehouse) as connection:
+            found[as_of] = connection.execute(
+                "select member_ref, name_token, name_is_test from raw.pos__members order by 1"
+            ).fetchall()
+    token = KEY.name_token_maker()("王小明")
+    assert found == {NIGHTS[0]: [("M1", None, "N")], NIGHTS[1]: [("M1", None, "N"), ("M2", token, "N")]}
 
 
 def test_a_lost_warehouse_is_filled_from_the_lake(landed: Chain) -> None:

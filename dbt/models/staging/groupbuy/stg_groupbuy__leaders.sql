@@ -7,6 +7,7 @@ arrivals as (
     select
         {{ record_columns('leaders', ['leader_id']) }},
         leader_id,
+        name_token,
         {{ yes_no('name_is_test') }} as name_is_test,
         phone_token,
         phone_masked,

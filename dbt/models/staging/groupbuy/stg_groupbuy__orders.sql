@@ -22,6 +22,7 @@ arrivals as (
         receiver_phone_token,
         receiver_phone_masked,
         receiver_phone_kind,
+        receiver_name_token,
         {{ yes_no('receiver_name_is_test') }} as receiver_name_is_test,
         {{ instant('created_at') }} as created_at,
         {{ instant('paid_at') }} as paid_at,

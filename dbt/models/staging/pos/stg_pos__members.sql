@@ -10,6 +10,7 @@ arrivals as (
         phone_token,
         phone_masked,
         phone_kind,
+        name_token,
         {{ yes_no('name_is_test') }} as name_is_test,
         wx_openid,
         wx_appid,

@@ -8,6 +8,7 @@ arrivals as (
         {{ record_columns('staff', ['staff_id']) }},
         staff_id,
         store_code,
+        name_token,
         {{ yes_no('name_is_test') }} as name_is_test,
         role,
         phone_token,

@@ -16,6 +16,7 @@ arrivals as (
         oper_userid,
         tag_ids,
         cast(remark_phone_count as integer) as remark_phone_count,
+        remark_name_token,
         phone_token,
         phone_masked,
         phone_kind
