@@ -75,9 +75,8 @@ def _written_names(world: World) -> re.Pattern[bytes]:
     }
     remarks = {contact["remark"].split()[0] for contact in world.wecom["contacts"]}
     assert len(names) > 10 and len(remarks) > 1
-    # people of this world are called by plain words, which may stand anywhere, but not as a cell of their own
-    cells = [f"'{remark}'" for remark in remarks]
-    return re.compile("|".join(map(re.escape, sorted([*names, *cells]))).encode())
+    # the longest first, that a match shows all of the name
+    return re.compile("|".join(map(re.escape, sorted(names | remarks, reverse=True))).encode())
 
 
 @pytest.mark.job("main")

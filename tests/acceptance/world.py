@@ -423,7 +423,7 @@ class _Builder:
             who.externals.append(external)
         self.contacts.append({
             "userid": staff, "external_userid": external, "unionid": who.unionid,
-            "remark_mobiles": [who.phone] if mobiles is None else mobiles, "remark": f"{who.name} {who.phone}",
+            "remark_mobiles": [who.phone] if mobiles is None else mobiles, "remark": f"备注{who.name} {who.phone}",
             "createtime": int(datetime(2026, 9, 1, 12, tzinfo=None).timestamp()) + len(self.contacts), "add_way": 1,
         })  # fmt: skip
 
