@@ -84,12 +84,15 @@ class IdentityRules(_Rule):
     max_wechat_accounts_per_phone: int = Field(ge=1)
     max_cards_per_phone: int = Field(ge=1)
     use_wecom_remark: bool
+    remark_needs_proof: bool = True
     payer_min_tickets: int = Field(ge=0)
     max_phones_per_member: int = Field(default=4, ge=1)
     number_silence_days: int = Field(default=90, ge=1)
     reregister_gap_days: int = Field(default=45, ge=0)
     former_link_min_days: int = Field(default=7, ge=0)
     max_household_members: int = Field(default=6, ge=2)
+    name_agreement_min_share: float = Field(default=0.7, ge=0, le=1)
+    name_agreement_min_pairs: int = Field(default=30, ge=1)
     placeholder_phones: tuple[str, ...] = ()
 
 

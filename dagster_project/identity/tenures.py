@@ -25,34 +25,43 @@ _ACCOUNTS, _CARDS, _NAMES, _HANDOVER, _SILENCE, _MOVED = range(1, 7)
 class TenureRules(NamedTuple):
     """Limits, in counts and days.
 
-    max_accounts, max_cards: more of them at one time share the number. silence: days without use after which a
-    number may have a new owner. reregister_gap: longest break, in days, between an account and the one that replaces
-    it for the same person.
+    max_accounts: of WeChat accounts that may hold a number at one time; max_cards: of member cards. silence: days
+    without use after which a number may have a new owner. reregister_gap: longest break, in days, between an account
+    and the one that replaces it for the same person. names_differ: names of cards and accounts are comparable, so
+    that different ones speak against one person (they always do between two cards).
     """
 
     max_accounts: int
     max_cards: int
     silence: int
     reregister_gap: int
+    names_differ: bool
 
 
-def split_tenures(holds: pa.Table, rules: TenureRules) -> pa.Table:
+def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Table:
     """Tenure of every hold.
 
     Args:
         holds: sorted by phone_no and starts_at; int64 columns phone_no, kinds (bit set of the kinds of WeChat ids of
             an account, 0 for a card), starts_at, ends_at (seconds; the hold's proven time), records (how often the
-            holder was seen), name_no (0: unknown), has_moved (1: the holder took another number at ends_at).
+            holder was seen), has_moved (1: the holder took another number at ends_at).
+        names: sorted by hold_no (position in `holds`); int64 hold_no, name_no: the names that a holder goes by.
 
     Returns:
         A row per hold, in order: tenure_no (0 …), is_shared (of its tenure), cause (see CAUSES) of its tenure's
-        sharing, began_by, cut_at (seconds; when its tenure began, null for the first of a number).
+        sharing, began_by, cut_at (seconds; when its tenure began, null for the first of a number), same_as (in a
+        shared tenure, the first hold of the same name that may be the same person's; else null).
     """
-    names = ("phone_no", "kinds", "starts_at", "ends_at", "records", "name_no", "has_moved")
-    columns = [np.ascontiguousarray(holds.column(name).to_numpy(), dtype=np.int64) for name in names]
-    tenure, shared, began, cut = _split(
-        *columns, rules.max_accounts, rules.max_cards, rules.silence * DAY, rules.reregister_gap * DAY
+    columns = ("phone_no", "kinds", "starts_at", "ends_at", "records", "has_moved")
+    arrays = [np.ascontiguousarray(holds.column(name).to_numpy(), dtype=np.int64) for name in columns]
+    owner, name = (
+        np.ascontiguousarray(names.column(n).to_numpy(), dtype=np.int64) for n in ("hold_no", "name_no")
     )
+    begin = np.searchsorted(owner, np.arange(holds.num_rows + 1))
+    tenure, shared, began, cut, same = _split(
+        *arrays, begin, name, rules.max_accounts, rules.max_cards, rules.silence * DAY, rules.reregister_gap * DAY,
+        rules.names_differ,
+    )  # fmt: skip
     labels = np.array(CAUSES, dtype=object)
     return pa.table(
         {
@@ -61,6 +70,7 @@ def split_tenures(holds: pa.Table, rules: TenureRules) -> pa.Table:
             "cause": pa.array(labels[shared], pa.string()),
             "began_by": pa.array(labels[began], pa.string()),
             "cut_at": pa.array(cut, mask=tenure == 0),
+            "same_as": pa.array(same, mask=same == -1),
         }
     )
 
@@ -70,8 +80,7 @@ def _is_chance(first, second):
     """Whether two people who use a number independently might well come strictly one after the other: the chance that
     all of `first` uses lie before all of `second` is one in (first + second choose first); rare is one in a hundred."""
     ways = 1.0
-    few = min(first, second)
-    for i in range(few):
+    for i in range(min(first, second)):
         ways = ways * (first + second - i) / (i + 1)
         if ways > 100.0:
             return False
@@ -79,48 +88,69 @@ def _is_chance(first, second):
 
 
 @njit(cache=True)
+def _compare(i, j, begin, name):
+    """1 when two holders share a name, −1 when both have names and none in common, 0 when one has none."""
+    if begin[i] == begin[i + 1] or begin[j] == begin[j + 1]:
+        return 0
+    for a in range(begin[i], begin[i + 1]):
+        for b in range(begin[j], begin[j + 1]):
+            if name[a] == name[b]:
+                return 1
+    return -1
+
+
+@njit(cache=True)
 def _split(
-    phone, kinds, starts, ends, records, names, moved, max_accounts, max_cards, silence, reregister_gap
-):
+    phone, kinds, starts, ends, records, moved, begin, name,
+    max_accounts, max_cards, silence, reregister_gap, names_differ,
+):  # fmt: skip
     count = len(phone)
     tenure = np.zeros(count, dtype=np.int64)
     shared = np.zeros(count, dtype=np.int64)
     began = np.zeros(count, dtype=np.int64)
     cut = np.zeros(count, dtype=np.int64)
+    same = np.full(count, -1, dtype=np.int64)
     low = 0  # first hold of the current tenure
     for i in range(count):
         if i == 0 or phone[i] != phone[i - 1]:
             low = i
             continue
-        latest = ends[low]
-        left = moved[low] == 1
-        accounts, cards = 0, 0
-        followed = False  # an account that this one replaces for another person
-        same = False
+        latest, left = ends[low], True
+        accounts, cards, interleaved, others = 0, 0, 0, 0
+        followed = False  # a holder whom another person follows
+        known = False  # a holder of the same name
         for j in range(low, i):
             latest = max(latest, ends[j])
             left = left and moved[j] == 1
-            if names[i] != 0 and names[j] == names[i]:
-                same = True
+            alike = _compare(i, j, begin, name)
+            known = known or alike == 1
+            at_once = ends[j] > starts[i]
             if kinds[i] & kinds[j]:
-                if ends[j] > starts[i]:
+                if at_once:
                     accounts += 1
-                elif names[i] != 0 and names[j] == names[i]:
-                    continue
-                elif (
-                    (names[i] != 0 and names[j] != 0)
-                    or starts[i] - ends[j] > reregister_gap
-                    or _is_chance(records[j], records[i])
+                elif alike == -1 or (
+                    alike == 0
+                    and (starts[i] - ends[j] > reregister_gap or _is_chance(records[j], records[i]))
                 ):
                     followed = True
             elif kinds[i] == 0 and kinds[j] == 0:
                 cards += 1
+                if alike != 1 and at_once:
+                    interleaved += 1
+                elif alike == -1:
+                    followed = True
+            elif alike == -1 and names_differ:
+                if at_once:
+                    others += 1
+                else:
+                    followed = True
+        at_one_time = accounts + interleaved + others
         cause = 0
-        if followed and accounts == 0:
+        if followed and at_one_time == 0:
             cause = _HANDOVER
-        elif accounts == 0 and left and starts[i] >= latest:
+        elif left and at_one_time == 0 and starts[i] >= latest and not known:
             cause = _MOVED  # all who held it took other numbers
-        elif accounts == 0 and starts[i] > latest + silence and not same:
+        elif starts[i] > latest + silence and not known:
             cause = _SILENCE
         if cause:
             low = i
@@ -130,17 +160,23 @@ def _split(
             continue
         tenure[i] = tenure[i - 1]
         began[i], cut[i] = began[low], cut[low]
+        shared[i] = shared[i - 1]
         if accounts + 1 > max_accounts:
             shared[i] = _ACCOUNTS
-        elif kinds[i] == 0 and cards + 1 > max_cards:
+        elif interleaved > 0 or (kinds[i] == 0 and cards + 1 > max_cards):
             shared[i] = _CARDS
-        else:
-            shared[i] = shared[i - 1]
-        if kinds[i] == 0 and names[i] != 0 and shared[i] == 0:
-            for j in range(low, i):
-                if kinds[j] == 0 and names[j] != 0 and names[j] != names[i]:
-                    shared[i] = _NAMES
+        elif others > 0:
+            shared[i] = _NAMES
         # what makes a tenure shared holds for all of it
         for j in range(low, i):
             shared[j] = shared[i]
-    return tenure, shared, began, cut
+    low = 0
+    for i in range(count):
+        if i > 0 and (phone[i] != phone[i - 1] or tenure[i] != tenure[i - 1]):
+            low = i
+        if shared[i]:
+            for j in range(low, i):
+                if _compare(i, j, begin, name) == 1 and not kinds[i] & kinds[j]:
+                    same[i] = j
+                    break
+    return tenure, shared, began, cut, same

@@ -158,11 +158,13 @@ def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, ke
         {"max_wechat_accounts_per_phone": integer, "max_cards_per_phone": integer, "use_wecom_remark": boolean,
          "payer_min_tickets": integer, "max_phones_per_member": integer, "number_silence_days": integer,
          "reregister_gap_days": integer, "former_link_min_days": integer, "max_household_members": integer,
+         "remark_needs_proof": boolean, "name_agreement_min_share": number, "name_agreement_min_pairs": integer,
          "rule_hash": text},
         [(rules.identity.max_wechat_accounts_per_phone, rules.identity.max_cards_per_phone,
           rules.identity.use_wecom_remark, rules.identity.payer_min_tickets, rules.identity.max_phones_per_member,
           rules.identity.number_silence_days, rules.identity.reregister_gap_days,
-          rules.identity.former_link_min_days, rules.identity.max_household_members, rules.identity.hash)],
+          rules.identity.former_link_min_days, rules.identity.max_household_members,
+          rules.identity.remark_needs_proof, rules.identity.name_agreement_min_share, rules.identity.name_agreement_min_pairs, rules.identity.hash)],
     )  # fmt: skip
     _write(connection, "placeholder_phones", {"phone_token": text},
            sorted({(token(p.e164),) for p in placeholders if p is not None and p.e164 is not None}))  # fmt: skip

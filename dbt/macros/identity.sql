@@ -4,6 +4,8 @@
 
   role  own         the source binds it to the record's person: makes a member, links, recognises
         said        somebody said it at the till or in a ledger: makes a member, recognises, links nothing
+        payer       paid for it: recognises; of a returning customer it makes a member; it links to the one card or phone
+                    that it always pays for (int_identity_payers)
         known       recognises only when it already belongs to a member
         unverified  typed and never proved: recognises nobody; kept to show the link that was refused
 
@@ -21,9 +23,9 @@
     ] %}
     {{ return([
         {"kind": "pos", "feed": "tickets", "record": ["store_code", "ticket_id"], "at": instant("sold_at"), "statements": pos_ledger + [
-            {"basis": "pay_openid", "namespace": "openid", "role": "known",
+            {"basis": "pay_openid", "namespace": "openid", "role": "payer",
              "identifier": "coalesce(pay_appid, connection) || ':' || pay_openid"},
-            {"basis": "alipay_user", "namespace": "alipay_user", "role": "known", "identifier": "alipay_user_id"},
+            {"basis": "alipay_user", "namespace": "alipay_user", "role": "payer", "identifier": "alipay_user_id"},
         ]},
         {"kind": "pos", "feed": "members", "record": ["member_ref"], "at": version, "statements": [
             {"basis": "member_ref", "namespace": "pos_member", "identifier": card, "role": "own",
@@ -207,7 +209,7 @@
 
 {# Rank of a namespace, lowest first: what a record's other identifiers are tied to, and who gives a member its id
    when several arrive on one night. The phone comes last because it is the one that may turn out to be shared, and
-   an id must not hang on it. #}
+   an id must not hang on it; a payer may be anybody. #}
 {% macro identity_rank(namespace) -%}
     case {{ namespace }}
         when 'pos_member' then 1
@@ -215,6 +217,7 @@
         when 'openid' then 3
         when 'unionid' then 4
         when 'phone' then 5
+        else 6
     end
 {%- endmacro %}
 
@@ -236,15 +239,17 @@
 
 
 {# How strong a link is, the strongest lowest: what the platform vouches for, a phone that was proved, the shop's own
-   member file, an account written on a card, a number read out of a card's number, a remark typed by staff. What a
+   member file, a shared phone together with a name, an account written on a card, a number read out of a card's number, a remark typed by staff, who always pays. What a
    record no longer says comes after what it says. #}
 {% macro identity_strength(namespace_b, basis, ended_at) -%}
     case
         when {{ ended_at }} is not null then 70
         when {{ basis }} = 'verified_phone' then 20
         when {{ basis }} = 'phone' then 30
+        when {{ basis }} = 'phone_and_name' then 35
         when {{ basis }} = 'card_number' then 50
         when {{ basis }} = 'remark_phone' then 60
+        when {{ basis }} = 'payer' then 65
         when {{ namespace_b }} = 'unionid' then 10
         else 40
     end

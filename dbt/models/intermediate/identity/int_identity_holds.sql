@@ -112,7 +112,6 @@ select
     row_number() over (order by spans.phone, spans.starts_at, spans.ends_at, spans.holder) - 1 as hold_no,
     dense_rank() over (order by spans.phone) as phone_no,
     spans.*,
-    coalesce(kinds.kinds, 0) as kinds,
-    cast(0 as bigint) as name_no
+    coalesce(kinds.kinds, 0) as kinds
 from spans
 left join kinds on spans.holder = kinds.account

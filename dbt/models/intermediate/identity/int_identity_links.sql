@@ -1,8 +1,88 @@
 -- Every pair of identifiers that some record ties together, followed or refused. Grain: pair × segment of the phone.
 {{ config(materialized="table") }}
 
-with claims as (
+with record_claims as (
     select * from {{ ref("int_identity_claims") }}
+),
+
+-- holders of a shared number who go by one name are one person; an account speaks through its first id
+first_ids as (
+    select
+        holder,
+        min(namespace || '|' || identifier) as first_id
+    from (
+        select account as holder, namespace, identifier
+        from {{ ref("int_identity_accounts") }}
+        union all
+        select namespace_a || ':' || identifier_a, namespace_a, identifier_a
+        from record_claims
+        where namespace_a = 'pos_member'
+    ) as ids
+    group by 1
+),
+
+namesakes as (
+    select
+        first.holder as holder_a,
+        second.holder as holder_b,
+        second.phone,
+        greatest(first.first_seen_on, second.first_seen_on) as first_seen_on,
+        second.starts_at,
+        second.ends_at
+    from {{ ref("int_identity_tenures") }} as tenures
+    inner join {{ ref("int_identity_holds") }} as second on tenures.hold_no = second.hold_no
+    inner join {{ ref("int_identity_holds") }} as first on tenures.same_as = first.hold_no
+),
+
+name_claims as (
+    select
+        '' as connection,
+        'phone' as feed,
+        min(namesakes.phone) as record_id,
+        split_part(ids_a.first_id, '|', 1) as namespace_a,
+        substr(ids_a.first_id, strpos(ids_a.first_id, '|') + 1) as identifier_a,
+        split_part(ids_b.first_id, '|', 1) as namespace_b,
+        substr(ids_b.first_id, strpos(ids_b.first_id, '|') + 1) as identifier_b,
+        'phone_and_name' as rule,
+        'phone_and_name' as basis,
+        'own' as role,
+        min(namesakes.first_seen_on) as first_seen_on,
+        min(namesakes.starts_at) as first_at,
+        max(namesakes.ends_at) as last_at,
+        cast(null as timestamp) as ended_at,
+        cast(null as date) as gone_on
+    from namesakes
+    inner join first_ids as ids_a on namesakes.holder_a = ids_a.holder
+    inner join first_ids as ids_b on namesakes.holder_b = ids_b.holder
+    group by ids_a.first_id, ids_b.first_id
+),
+
+payer_claims as (
+    select
+        split_part(record, '|', 1) as connection,
+        'tickets' as feed,
+        substr(record, length(split_part(record, '|', 1)) + 10) as record_id,
+        payer_namespace as namespace_a,
+        payer as identifier_a,
+        namespace as namespace_b,
+        identifier as identifier_b,
+        'pos.tickets.payer' as rule,
+        'payer' as basis,
+        'own' as role,
+        first_seen_on,
+        first_at,
+        last_at,
+        cast(null as timestamp) as ended_at,
+        cast(null as date) as gone_on
+    from {{ ref("int_identity_payers") }}
+),
+
+claims as (
+    select * from record_claims
+    union all
+    select * from name_claims
+    union all
+    select * from payer_claims
 ),
 
 tenures as (
@@ -23,18 +103,8 @@ held as (
         on holds.phone = phone_tenures.phone and tenures.tenure_no = phone_tenures.tenure_no
 ),
 
--- a number typed into a remark counts only when it is the contact's one number and no other contact's
 remarks as (
-    select
-        identifier_a,
-        identifier_b,
-        count(*) over (partition by identifier_a) as phones,
-        count(*) over (partition by identifier_b) as contacts
-    from (
-        select distinct identifier_a, identifier_b
-        from claims
-        where basis = 'remark_phone'
-    ) as pairs
+    select * from {{ ref("int_identity_remarks") }}
 ),
 
 placed as (
@@ -49,7 +119,7 @@ placed as (
     left join held
         on
             claims.namespace_b = 'phone'
-            and claims.basis != 'remark_phone'
+            and claims.basis not in ('remark_phone', 'payer')
             and claims.role = 'own'
             and claims.identifier_b = held.phone
             and coalesce(accounts.account, claims.namespace_a || ':' || claims.identifier_a) = held.holder
@@ -69,16 +139,13 @@ judged as (
             when placed.role = 'unverified' then 'unverified_phone'
             when guards.reason is not null then guards.reason
             when placed.is_shared then 'shared_phone'
-            when remarks.phones > 1 or remarks.contacts > 1 then 'ambiguous_remark'
+            else remarks.refusal
         end as refusal,
         case
             when placed.role = 'unverified' then ''
             when guards.reason is not null then guards.evidence || '; '
             when placed.is_shared then placed.sharing || '; '
-            when remarks.phones > 1 or remarks.contacts > 1
-                then
-                    'phones of the contact=' || remarks.phones
-                    || ' contacts of the phone=' || remarks.contacts || '; '
+            when remarks.refusal is not null then remarks.evidence || '; '
             else ''
         end as finding,
         {{ identity_strength("placed.namespace_b", "placed.basis", "placed.ended_at") }} as strength
@@ -88,8 +155,8 @@ judged as (
     left join remarks
         on
             placed.basis = 'remark_phone'
-            and placed.identifier_a = remarks.identifier_a
-            and placed.identifier_b = remarks.identifier_b
+            and placed.identifier_a = remarks.external_userid
+            and placed.identifier_b = remarks.phone
 ),
 
 -- a pair is followed when any record's claim holds; the earliest such record is its evidence

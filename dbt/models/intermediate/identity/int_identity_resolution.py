@@ -11,7 +11,7 @@ def model(dbt, session):
         dbt.ref("int_identity_nodes")
         .order("node_no")
         .project(
-            "node_no, first_seen_on, id_kind, hash(thing) as thing, epoch(starts_at)::bigint as starts_at,"
+            "node_no, first_seen_on, id_kind, hash(lineage) as thing, epoch(starts_at)::bigint as starts_at,"
             " epoch(ends_at)::bigint as ends_at"
         )
         .to_arrow_table(),

@@ -4,25 +4,33 @@ from dagster_project.identity import TenureRules, split_tenures
 
 
 def model(dbt, session):
-    """One row per hold: hold_no, tenure_no, is_shared, cause, began_by, cut_at (see `split_tenures`), same_as_hold_no."""
+    """One row per hold: hold_no and the columns of `split_tenures`."""
     dbt.config(materialized="table")
-    limits = dbt.ref("int_identity_holds")
-    rules = dbt.source("ops", "rule_identity").to_arrow_table().to_pylist()[0]
+    found = dbt.ref("int_identity_holds")
+    names = dbt.ref("int_identity_names")
+    [rules] = dbt.source("ops", "rule_identity").to_arrow_table().to_pylist()
+    [agreement] = dbt.ref("int_identity_name_agreement").to_arrow_table().to_pylist()
     holds = (
-        limits.order("hold_no")
+        found.order("hold_no")
         .project(
             "hold_no, phone_no, kinds::bigint as kinds, epoch(starts_at)::bigint as starts_at,"
-            " epoch(ends_at)::bigint as ends_at, events::bigint as records, name_no, has_moved::bigint as has_moved"
+            " epoch(ends_at)::bigint as ends_at, events::bigint as records, has_moved::bigint as has_moved"
         )
         .to_arrow_table()
     )
-    found = split_tenures(
-        holds,
-        TenureRules(
-            rules["max_wechat_accounts_per_phone"],
-            rules["max_cards_per_phone"],
-            rules["number_silence_days"],
-            rules["reregister_gap_days"],
-        ),
+    # the number of a name means nothing but the name
+    named = (
+        found.project("hold_no, holder as held_by")
+        .join(names.project("holder, name_token, dense_rank() over (order by name_token) as name_no"), "held_by = holder")
+        .order("hold_no, name_no")
+        .project("hold_no, name_no")
+        .to_arrow_table()
     )
-    return found.append_column("hold_no", holds.column("hold_no"))
+    limits = TenureRules(
+        rules["max_wechat_accounts_per_phone"],
+        rules["max_cards_per_phone"],
+        rules["number_silence_days"],
+        rules["reregister_gap_days"],
+        bool(agreement["names_differ"]),
+    )
+    return split_tenures(holds, named, limits).append_column("hold_no", holds.column("hold_no"))

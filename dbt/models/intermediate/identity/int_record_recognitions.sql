@@ -29,7 +29,7 @@ candidates as (
             and statements.identifier = members.identifier
             and (members.valid_from is null or members.valid_from <= statements.first_at)
             and (members.valid_to is null or statements.first_at < members.valid_to)
-    where statements.role in ('own', 'said', 'known') and statements.ended_at is null
+    where statements.role in ('own', 'said', 'payer', 'known') and statements.ended_at is null
 ),
 
 -- why nobody was recognised
@@ -97,7 +97,7 @@ payers as (
         direct.feed = 'tickets'
         and direct.basis in ('member_ref', 'phone')
         and direct.member_id is not null
-        and statements.role = 'known'
+        and statements.role = 'payer'
     group by statements.namespace, statements.identifier
     having
         count(distinct direct.member_id) = 1
@@ -118,7 +118,7 @@ paid as (
         ) as place
     from statements
     inner join payers using (namespace, identifier)
-    where statements.feed = 'tickets' and statements.role = 'known'
+    where statements.feed = 'tickets' and statements.role = 'payer'
 ),
 
 recognised as (
@@ -127,7 +127,10 @@ recognised as (
         direct.kind,
         direct.feed,
         direct.record_id,
-        coalesce(direct.member_id, paid.member_id) as member_id,
+        case
+            when direct.basis in ('pay_openid', 'alipay_user') then coalesce(paid.member_id, direct.member_id)
+            else coalesce(direct.member_id, paid.member_id)
+        end as member_id,
         case when direct.member_id is null then coalesce(paid.basis, direct.basis) else direct.basis end as basis
     from direct
     left join paid

@@ -11,7 +11,7 @@ with rules as (
             order by first_seen_on, case role when 'own' then 1 else 2 end, kind, feed, precedence
         ) as place
     from {{ ref("int_identity_statements") }}
-    where role in ('own', 'said')
+    where role in ('own', 'said', 'payer')
 ),
 
 members as (
