@@ -57,15 +57,15 @@ def oracle_records(con: duckdb.DuckDBPyConnection, statements: str, truth: str) 
     ).fetchall()
     if count != records:
         raise ValueError(f"the truth gives {count - records} records a second person")
-    links = con.execute(_LINKS.format(statements=statements)).to_arrow_table()
-    first, record = (links.column(name).to_numpy() for name in ("first_no", "record_no"))
+    links = con.execute(_LINKS.format(statements=statements)).fetchnumpy()
+    first, record = (np.asarray(links[name]) for name in ("first_no", "record_no"))
     root = connect(count, first, record, np.zeros(len(first), dtype=np.int64)).root
     known = np.zeros(count, dtype=bool)
     known[record] = True
     found = pa.table({"record_no": np.arange(count), "root_no": pa.array(root, mask=~known)})
     con.register("oracle_root", found)
     try:
-        return con.execute(
+        return con.sql(
             "select connection, feed, record_id, 'O' || lpad(root_no::varchar, 12, '0') as member_id "
             "from oracle_record inner join oracle_root using (record_no) order by record_no"
         ).to_arrow_table()

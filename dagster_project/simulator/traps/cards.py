@@ -55,8 +55,13 @@ def build_card_versions(con: duckdb.DuckDBPyConnection, world: World) -> None:
                 case when s.is_swapped then o.name when s.day >= s.handed_day then n.name else s.name end as name,
                 if(s.day >= s.lost_day and u(s.pid, 'reported lost') < 0.7, '挂失', '正常') as status,
                 if(s.day >= s.opt_out_day, 'N', s.consent_pos) as consent, s.opt_out_day, s.wechat_day
-            from state s left join card_story o on o.pid = s.other left join person n on n.pid = s.to_pid)
-        select *, coalesce(lead(day) over (partition by card order by day), 100000) as until from told order by card, day"""
+            from state s left join card_story o on o.pid = s.other left join person n on n.pid = s.to_pid),
+        -- what changes nothing is no version
+        changed as (
+            select * from told qualify day = opened or row(phone, name, status, consent) is distinct from
+                lag(row(phone, name, status, consent)) over (partition by card order by day))
+        select *, coalesce(lead(day) over (partition by card order by day), 100000) as until
+        from changed order by card, day"""
     )
 
 
@@ -66,7 +71,7 @@ def member_rows(world: World) -> str:
     r = world.rates
     return f"""
         with posted as (
-            select card, night, sum(points)::BIGINT as points from ledger group by all),
+            select card, night, sum(points)::BIGINT as points from ledger group by all having sum(points) <> 0),
         balance as (
             select card, n as at_night, sum(points)::BIGINT as points, max(night) filter (where night > 0) as last_night
             from posted, range({world.first_night}, {world.days}) nights(n) where night <= n group by all)

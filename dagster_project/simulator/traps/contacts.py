@@ -59,8 +59,9 @@ def amend_contacts(con: duckdb.DuckDBPyConnection, world: World) -> None:
             unix(d.day, d.sec) as createtime,
             case when u(d.k, 'deleted') < {r.contact_deleted} then createtime + 86400 * (5 + pick(d.k, 'deleted after', 300)) end
                 as deleted_at,
-            case when d.turn = 0 and e.pid is not null then
-                    [coalesce(o.phone_b_now, mistype(coalesce(phone_on(p.phone_a, p.phone_b, p.chg_day, d.day), p.phone_a), d.k))]
+            case when d.turn = 0 and e.pid is not null then [coalesce(
+                    phone_on(o.phone_a, o.phone_b, o.chg_day, d.day), o.phone_b,
+                    mistype(coalesce(phone_on(p.phone_a, p.phone_b, p.chg_day, d.day), p.phone_a, p.phone_b), d.k))]
                 when u(d.k, 'remarked') < {r.remark_phone} and phone_on(p.phone_a, p.phone_b, p.chg_day, d.day) is not null
                 then [phone_on(p.phone_a, p.phone_b, p.chg_day, d.day)]
                     || if(p.second_phone is not null and u(d.k, 'both') < 0.5, [p.second_phone], []::VARCHAR[])
@@ -70,9 +71,8 @@ def amend_contacts(con: duckdb.DuckDBPyConnection, world: World) -> None:
             if(u(d.k, 'tagged') < 0.3, ['et1' || pick(d.k, 'tag', 3)], []::VARCHAR[]) as tag_id,
             [1, 1, 1, 2, 3, 4, 201][1 + pick(d.k, 'way', 7)::INT] as add_way, s.store_code as state
         from added d join person p using (pid) join staff s on s.store = d.store and s.place = d.place
-        left join remark_slip e using (pid)
-        left join (select pid as other, if(chg_day <= {world.days // 2}, phone_b, phone_a) as phone_b_now from person) o
-            on o.other = e.other
+        left join remark_slip e on e.pid = d.pid
+        left join person o on o.pid = e.other
         order by p.pid, d.turn"""
     )
     con.execute(
