@@ -498,16 +498,16 @@ def test_masked_numbers_receivers_and_payers(made: Made) -> None:
         )
         assert [who for who, _ in masked] == [True], table
     other = made.one(
-        """select count(*) from bought o join traps t on t.person_id = o.person_id and t.trap = 'receiver_not_buyer'
+        """select count(*) from bought o join traps t on t.person_id = o.person_id and t.trap = 'receiver_not_buyer' and t.role = 'subject'
         where o.receiver_phone <> o.buyer_phone and o.receiver_phone not like '%*%' and o.phone_verified = 'Y'"""
     )
     known = made.one(
-        """select count(*) from bought o join traps t on t.person_id = o.person_id and t.trap = 'receiver_not_buyer'
+        """select count(*) from bought o join traps t on t.person_id = o.person_id and t.trap = 'receiver_not_buyer' and t.role = 'subject'
         join holder h on h.person_id = t.other_person_id and h.identifier = o.receiver_phone"""
     )
     assert other > 30 and known > 10, "many parents are customers themselves"
     paid = made.one(
-        """select count(*) from sale s join traps t on t.person_id = s.person_id and t.trap = 'shared_payer'
+        """select count(*) from sale s join traps t on t.person_id = s.person_id and t.trap = 'shared_payer' and t.role = 'subject'
         where s.member_ref is not null and s.pay_openid is not null
             and s.pay_openid in (select pay_openid from sale o where o.person_id = t.other_person_id)"""
     )
@@ -517,7 +517,7 @@ def test_masked_numbers_receivers_and_payers(made: Made) -> None:
 def test_remarks_name_other_customers_or_a_wrong_digit(made: Made) -> None:
     noted = """(select c.remark_mobiles[1] as phone, c.state, t.person_id, t.other_person_id from contacts c
         join records r on r.feed = 'contacts' and r.record_id = c.external_userid
-        join traps t on t.person_id = r.person_id and t.trap = 'wrong_remark' where len(c.remark_mobiles) > 0)"""
+        join traps t on t.person_id = r.person_id and t.trap = 'wrong_remark' and t.role = 'subject' where len(c.remark_mobiles) > 0)"""
     others = made.one(
         f"select count(distinct n.person_id) from {noted} n join holder h on h.person_id = n.other_person_id and h.identifier = n.phone"
     )
@@ -525,7 +525,7 @@ def test_remarks_name_other_customers_or_a_wrong_digit(made: Made) -> None:
         f"""select count(distinct n.person_id) from {noted} n join holder h on h.person_id = n.person_id
         and hamming(h.identifier, n.phone) = 1 where n.other_person_id is null"""
     )
-    subjects = made.one("select count(*) from traps where trap = 'wrong_remark'")
+    subjects = made.one("select count(*) from traps where trap = 'wrong_remark' and role = 'subject'")
     assert others > 0.4 * subjects and digits > 0.1 * subjects
     # who is added during the history mostly was moment that shop's till a little before
     inside, after = made.con.execute(
@@ -600,12 +600,12 @@ def test_no_phone_stands_in_the_clear_in_the_notes(made: Made) -> None:
 
 
 def test_it_is_fast_enough(tmp_path: Path) -> None:
-    """The goal is 50,000 records a second; half of it must hold on a machine that does something else too."""
-    started = time.perf_counter()
+    """50,000 records a second is the goal on two cores; processor time is what a busy machine does not change."""
+    started = time.process_time()
     done = simulate(
         tmp_path, basis="synthetic", persons=8000, stores=6, days=_DAYS, seed=1, end=_END, traps=Traps()
     )
-    assert sum(done.rows.values()) / (time.perf_counter() - started) > 25_000
+    assert sum(done.rows.values()) / (time.process_time() - started) > 25_000
 
 
 def test_the_template_says_what_the_defaults_are() -> None:

@@ -586,20 +586,14 @@ def _tie_persons(con: duckdb.DuckDBPyConnection, traps: Traps) -> None:
     _note(con, "receiver_not_buyer", "subject", "phone", "parent", other="parent_pid")
     _note(con, "wrong_remark", "subject", "phone", "remark_slip", other="other")
     _note(con, "twins", "subject", "none", "twin", other="other")
-    _note(
-        con,
-        "twins",
-        "twin",
-        "none",
-        "(select other as pid, min(pid) as o from twin group by other)",
-        other="o",
-    )
-    _note(
-        con,
-        "shared_payer",
-        "subject",
-        "openid",
-        "(select y.pid, y.payer, o.openid_pay from payer y join person o on o.pid = y.payer)",
-        identifier="openid_pay",
-        other="payer",
-    )
+    paid = "(select y.pid, y.payer, o.openid_pay from payer y join person o on o.pid = y.payer)"
+    _note(con, "shared_payer", "subject", "openid", paid, identifier="openid_pay", other="payer")
+    for trap, role, namespace, table, column in (
+        ("receiver_not_buyer", "receiver", "phone", "parent", "parent_pid"),
+        ("wrong_remark", "named", "phone", "remark_slip", "other"),
+        ("twins", "twin", "none", "twin", "other"),
+        ("shared_payer", "payer", "openid", "payer", "payer"),
+    ):
+        # one row per other person, with one of those they are tied to
+        others = f"(select {column} as pid, min(pid) as tied_to from {table} where {column} is not null group by 1)"
+        _note(con, trap, role, namespace, others, other="tied_to")
