@@ -129,7 +129,7 @@ def simulate(
     )
     tell = progress or (lambda text: None)
     started = time.perf_counter()
-    _clear(out)
+    _refuse_foreign(out)
     with (
         tempfile.TemporaryDirectory(prefix="linli-simulate-") as scratch,
         open_scratch(world, Path(scratch)) as con,
@@ -148,6 +148,8 @@ def simulate(
             run_win_back(con, world)
             number_trips(con, world)
             build_coupons(con, world)
+        # not before: a rate that no chain can have leaves the old world as it was
+        _clear(out)
         landing = Landing(con, world, out)
         open_points(con)
         prepare_group(con)
@@ -236,7 +238,7 @@ def bench(persons: int = 40_000, days: int = 180, stores: int = 20, seed: int = 
     return summary.lines_per_second
 
 
-def _clear(out: Path) -> None:
+def _refuse_foreign(out: Path) -> None:
     if (out / "chain.yml").exists() and not (out / "truth").is_dir():
         raise FileExistsError(
             tr(
@@ -244,6 +246,9 @@ def _clear(out: Path) -> None:
                 f"{out} is a chain that was not simulated; choose another --out",
             )
         )
+
+
+def _clear(out: Path) -> None:
     for part in ("landing", "truth", "sandbox"):
         if (out / part).exists():
             shutil.rmtree(out / part)

@@ -638,8 +638,11 @@ def test_a_wrong_file_is_told_with_its_line(tmp_path: Path, text: str, place: st
 
 
 def test_rates_that_no_chain_can_have_are_refused(tmp_path: Path) -> None:
+    _simulate(tmp_path, Traps(), 200)
+    before = _digest(tmp_path)
     with pytest.raises(ValueError, match="family_phone"):
         _simulate(tmp_path, Traps(family_phone=0.9), 300)
+    assert _digest(tmp_path) == before, "a refused rate leaves the old world as it was"
     with pytest.raises(ValueError, match="recycled_number"):
         _simulate(tmp_path, Traps(recycled_number=0.6), 300)
     with pytest.raises(ValueError, match="130"):

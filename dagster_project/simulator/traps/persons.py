@@ -550,16 +550,16 @@ def _tie_persons(con: duckdb.DuckDBPyConnection, traps: Traps) -> None:
         from person s join ({others}) x on x.turn = pick(s.pid, 'whose child', x.n) join person o on o.pid = x.pid
         where s.pid in {_who("receiver_not_buyer")} order by 1"""
     )
-    # a neighbour in the list of the same shop (n persons): never oneself
+    # a neighbour in the list of the same shop (n persons); whoever is alone there gets one of another shop
     listed = """select pid, store, count(*) over (partition by {by}) as n,
         row_number() over (partition by {by} order by h(pid, '{purpose}'), pid) - 1 as turn from person"""
     near, far = listed.format(by="store", purpose="near"), listed.format(by="1", purpose="far")
     con.execute(
         f"""create table remark_slip as
         select s.pid, case when u(s.pid, 'remark other') < {traps.remark_other}
-            then if(u(s.pid, 'same shop') < 0.8, a.pid, b.pid) end as other
-        from ({near}) s join ({near}) a on a.store = s.store and a.turn = (s.turn + 1 + pick(s.pid, 'near', s.n - 1)) % s.n
-        join ({far}) f on f.pid = s.pid join ({far}) b on b.turn = (f.turn + 1 + pick(f.pid, 'far', f.n - 1)) % f.n
+            then nullif(if(u(s.pid, 'same shop') < 0.8 and s.n > 1, a.pid, b.pid), s.pid) end as other
+        from ({near}) s join ({near}) a on a.store = s.store and a.turn = (s.turn + 1 + pick(s.pid, 'near', greatest(1, s.n - 1))) % s.n
+        join ({far}) f on f.pid = s.pid join ({far}) b on b.turn = (f.turn + 1 + pick(f.pid, 'far', greatest(1, f.n - 1))) % f.n
         where s.pid in {_who("wrong_remark")} order by 1"""
     )
     con.execute(
@@ -571,6 +571,7 @@ def _tie_persons(con: duckdb.DuckDBPyConnection, traps: Traps) -> None:
         join pool o on o.store = s.store and o.turn = pick(s.pid, 'twin', o.n)
         where s.pid in {_who("twins")} order by 1"""
     )
+    _need(con, "twins", f"select count(*) from {_who('twins')}", "select count(*) from twin")
     con.execute(
         "update person set name = o.name, community = o.community, building = o.building, lng = o.lng, lat = o.lat, "
         "taste = o.taste from twin t join person o on o.pid = t.other where t.pid = person.pid"
