@@ -1,6 +1,7 @@
 """A chain folder's configuration: chain.yml, stores.csv and rules/*.yml, validated, errors with file and line.
 
-Only reading and checking belong here; nothing is written and no other room is imported but `contracts`.
+Only reading and checking belong here; nothing is written and no other room is imported but `contracts`,
+`presets` and the number patterns of `privacy`.
 """
 
 from dagster_project.config.chain import (
@@ -12,6 +13,7 @@ from dagster_project.config.chain import (
     load_chain,
     packaged_chain,
 )
+from dagster_project.config.decisions import IdentityDecision, RecordName
 from dagster_project.config.errors import ConfigError
 from dagster_project.config.rules import Campaign, Rules, Segment, load_rules
 
@@ -21,6 +23,8 @@ __all__ = [
     "ChainPaths",
     "ConfigError",
     "Connection",
+    "IdentityDecision",
+    "RecordName",
     "Rules",
     "Segment",
     "Store",

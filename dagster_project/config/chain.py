@@ -25,6 +25,7 @@ from pydantic import (
     field_validator,
 )
 
+from dagster_project.config.decisions import FILE_NAME, check_connections
 from dagster_project.config.document import Document, KeyPath, read_document
 from dagster_project.config.errors import ConfigError
 from dagster_project.config.rules import Rules, load_rules
@@ -287,6 +288,9 @@ def load_chain(root: Path, *, resolve_secrets: bool = True) -> Chain:
     parsed = document.parse(_ChainFile, context=ChainPaths(root).presets)
     _check_connections(document, parsed)
     _check_targets(document, parsed)
+    rules = load_rules(root / "rules")
+    known = {connection.name: connection.kind for connection in parsed.connections}
+    check_connections(root / "rules" / FILE_NAME, rules.identity_decisions, known)
     return Chain(
         root=root,
         code=parsed.chain.code,
@@ -296,7 +300,7 @@ def load_chain(root: Path, *, resolve_secrets: bool = True) -> Chain:
         connections=parsed.connections,
         targets=parsed.targets,
         stores=_read_stores(root / "stores.csv"),
-        rules=load_rules(root / "rules"),
+        rules=rules,
         warnings=tuple(_secret_warnings(document, parsed)),
     )
 

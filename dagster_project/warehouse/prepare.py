@@ -166,6 +166,13 @@ def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, ke
           rules.identity.former_link_min_days, rules.identity.max_household_members,
           rules.identity.remark_needs_proof, rules.identity.name_agreement_min_share, rules.identity.name_agreement_min_pairs, rules.identity.hash)],
     )  # fmt: skip
+    _write(
+        connection,
+        "identity_decisions",
+        {"decision": text, "connection_a": text, "feed_a": text, "record_id_a": text, "connection_b": text,
+         "feed_b": text, "record_id_b": text, "since": pa.date32(), "decided_by": text, "why": text, "line": integer},
+        [(d.decision, *d.record_a, *d.record_b, d.since, d.by, d.why, d.line) for d in rules.identity_decisions],
+    )  # fmt: skip
     _write(connection, "placeholder_phones", {"phone_token": text},
            sorted({(token(p.e164),) for p in placeholders if p is not None and p.e164 is not None}))  # fmt: skip
     churn, koc = rules.churn, rules.koc

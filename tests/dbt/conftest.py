@@ -43,6 +43,9 @@ OPS = {
     "placeholder_phones": "phone_token VARCHAR",
     "rule_identity": "max_wechat_accounts_per_phone INTEGER, max_cards_per_phone INTEGER, "
     "use_wecom_remark BOOLEAN, payer_min_tickets INTEGER, rule_hash VARCHAR",
+    "identity_decisions": "decision VARCHAR, connection_a VARCHAR, feed_a VARCHAR, record_id_a VARCHAR, "
+    "connection_b VARCHAR, feed_b VARCHAR, record_id_b VARCHAR, since DATE, decided_by VARCHAR, why VARCHAR, "
+    "line INTEGER",
     "rule_churn": "l1_days INTEGER, l2_days INTEGER, l3_days INTEGER, rule_hash VARCHAR",
     "rule_koc": "spend_30d_fen BIGINT, shares_30d INTEGER, max_complaints INTEGER, rule_hash VARCHAR",
     "high_margin_categories": "category VARCHAR",
