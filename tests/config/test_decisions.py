@@ -73,7 +73,7 @@ def test_a_wrong_entry_is_named_with_its_line_and_never_with_a_number(
     write(chain_dir, text)
     with pytest.raises(ConfigError, match=place) as caught:
         load_chain(chain_dir)
-    assert "8000" not in str(caught.value) and "identity_decisions.yml" in str(caught.value)
+    assert "0013" not in str(caught.value) and "identity_decisions.yml" in str(caught.value)
 
 
 def test_decisions_reach_the_warehouse_and_the_table_is_there_without_any(
