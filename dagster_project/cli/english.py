@@ -106,6 +106,25 @@ PAGES = {
         """,
         {**_CHAIN, "truth": "truth as CSV: connection, feed, record_id, person_id"},
     ),
+    "suggestions": Page(
+        """Lists pairs of members who may be one person; decisions go to rules/identity_decisions.yml.
+
+        Suggestions only, nothing is merged by itself; a decision holds from the next night. Needs Splink:
+        pip install "linli[suggest]"
+
+        \b
+        Example: linli suggestions --chain data/demo --limit 5
+                 linli suggestions --chain data/demo --accept 3f9c2a71b04e --by MgrA --why "asked her"
+        """,
+        {
+            **_CHAIN,
+            "limit": "pairs to list at most",
+            "accept": "this pair is one person",
+            "reject": "this pair is two people",
+            "by": "who decided",
+            "why": "why",
+        },
+    ),
     "simulate": Page(
         """Writes a simulated chain: configuration, nightly exports, a WeCom world, and what is true in truth/.
 

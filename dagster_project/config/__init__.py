@@ -13,7 +13,7 @@ from dagster_project.config.chain import (
     load_chain,
     packaged_chain,
 )
-from dagster_project.config.decisions import IdentityDecision, RecordName
+from dagster_project.config.decisions import IdentityDecision, RecordName, read_decisions
 from dagster_project.config.errors import ConfigError
 from dagster_project.config.rules import Campaign, Rules, Segment, load_rules
 
@@ -32,4 +32,5 @@ __all__ = [
     "load_chain",
     "load_rules",
     "packaged_chain",
+    "read_decisions",
 ]

@@ -137,14 +137,15 @@ inner join owners as b on across.right_kind = b.kind
 
 @dataclass(frozen=True)
 class _Level:
-    """One way to agree. m: share of one person's pairs that agree so, times the counted share of the values it is for,
-    if there is one; chance: name of u among the counted ones."""
+    """One way to agree. m: share of one person's pairs that agree so, in `parted` levels shared out by how many values
+    each of them is for; chance: name of u among the counted ones; family: relatives agree so too."""
 
     code: str
     condition: str
     m: float
     chance: str
     family: bool = False
+    parted: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,9 +193,9 @@ _COMPARISONS = (
         "name",
         _both("names"),
         (
-            _Level("rare_name", "coalesce(list_has_any(rare_names_l, rare_names_r), false)", 0.7, "name_rare"),
-            _Level("uncommon_name", "coalesce(list_has_any(scarce_names_l, scarce_names_r), false)", 0.7, "name_uncommon"),
-            _Level("common_name", "list_has_any(names_l, names_r)", 0.7, "name_common"),
+            _Level("rare_name", "coalesce(list_has_any(rare_names_l, rare_names_r), false)", 0.7, "name_rare", parted=True),
+            _Level("uncommon_name", "coalesce(list_has_any(scarce_names_l, scarce_names_r), false)", 0.7, "name_uncommon", parted=True),
+            _Level("common_name", "list_has_any(names_l, names_r)", 0.7, "name_common", parted=True),
         ),
     ),
     # a person seldom has two WeChat accounts, and those who share one are one member already
@@ -255,8 +256,8 @@ def _settings_of(comparison: _Comparison, chances: Mapping[str, float | None]) -
     levels: list[dict[str, Any]] = [{"sql_condition": comparison.missing, "is_null_level": True}]
     m_left, u_left = 1.0, 1.0
     for level in comparison.levels:
-        share = chances.get(f"share:{level.chance}")
-        m = max(level.m if share is None else level.m * share, _LEAST_U)
+        share = chances.get(f"share:{level.chance}") or 0.0 if level.parted else 1.0
+        m = max(level.m * share, _LEAST_U)
         u = max(chances.get(level.chance) or 0.0, _LEAST_U, m / _FAMILY_FACTOR if level.family else 0.0)
         u = min(u, _MOST_U * u_left)
         levels.append({"sql_condition": level.condition, "m_probability": m, "u_probability": u})
