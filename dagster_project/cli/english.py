@@ -110,7 +110,7 @@ PAGES = {
         """Lists pairs of members who may be one person; decisions go to rules/identity_decisions.yml.
 
         Suggestions only, nothing is merged by itself; a decision holds from the next night. Needs Splink:
-        pip install "linli[suggest]"
+        pip install "splink>=5.0,<5.1"
 
         \b
         Example: linli suggestions --chain data/demo --limit 5

@@ -46,7 +46,7 @@ def suggestions(
 ) -> None:
     """列出可能是同一个人的成对会员；裁定写进 rules/identity_decisions.yml。
 
-    只是建议，不会自动合并；裁定从下一晚起生效。需要先装好 Splink：pip install "linli[suggest]"
+    只是建议，不会自动合并；裁定从下一晚起生效。需要先装好 Splink：pip install "splink>=5.0,<5.1"
 
     \b
     例：linli suggestions --chain data/demo --limit 5
@@ -96,8 +96,8 @@ def _show(pairs: list[dict[str, Any]], limit: int) -> None:
         if find_spec("splink") is None:
             click.echo(
                 tr(
-                    '没有安装 Splink：pip install "linli[suggest]"',
-                    'Splink is missing: pip install "linli[suggest]"',
+                    '没有安装 Splink：pip install "splink>=5.0,<5.1"',
+                    'Splink is missing: pip install "splink>=5.0,<5.1"',
                 )
             )
         return

@@ -231,7 +231,7 @@ def suggest(
         codes of REASONS that hold, joined by a comma. Empty when Splink is not installed.
     """
     if find_spec("splink") is None:
-        LOGGER.warning("splink is not installed (pip install 'linli[suggest]'): no suggestions")
+        LOGGER.warning("splink is not installed (pip install 'splink>=5.0,<5.1'): no suggestions")
         return SCHEMA.empty_table()
     con.execute(
         "create or replace temp table suggestion_evidence as"

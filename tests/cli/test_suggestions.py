@@ -144,4 +144,4 @@ def test_a_chain_without_splink_is_told_how_to_get_it(
     monkeypatch.setattr(command, "find_spec", lambda name: None)
     for name in ("id1", "id2"):
         assert call(published, "--reject", name).exit_code == 0
-    assert "linli[suggest]" in call(published).output
+    assert "splink>=5.0" in call(published).output

@@ -24,6 +24,8 @@ _AUDIT = {
         'created' as kind, member_id from audit.orders where member_id is not null""",
     "identity_refusals": """select ''::varchar as namespace_a, ''::varchar as identifier_a,
         ''::varchar as namespace_b, ''::varchar as identifier_b, ''::varchar as reason where false""",
+    "identity_suggestions": """select ''::varchar as suggestion_id, ''::varchar as member_id_a,
+        ''::varchar as member_id_b, 0.5::double as match_probability where false""",
     "order_lines": """select order_key, n::varchar as line_no, business_date, '菠菜' as item_name,
         (n + 0.5)::decimal(18, 3) as qty, (net_fen // 2)::bigint as amount_fen
         from audit.orders, range(1, 3) as r(n)""",
