@@ -81,6 +81,17 @@ class _Rule(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+class IdentityHealthRules(_Rule):
+    """From when on an identifier looks like nobody's own, and a shop's day unlike its last four weeks."""
+
+    suspect_min_people: int = Field(default=5, ge=3)
+    suspect_factor: float = Field(default=3, gt=1)
+    suspect_tickets_a_day: int = Field(default=4, ge=2)
+    suspect_busy_days: int = Field(default=3, ge=1)
+    alarm_factor: float = Field(default=3, gt=1)
+    alarm_min_statements: int = Field(default=30, ge=1)
+
+
 class IdentityRules(_Rule):
     max_wechat_accounts_per_phone: int = Field(ge=1)
     max_cards_per_phone: int = Field(ge=1)
@@ -95,6 +106,7 @@ class IdentityRules(_Rule):
     name_agreement_min_share: float = Field(default=0.7, ge=0, le=1)
     name_agreement_min_pairs: int = Field(default=30, ge=1)
     placeholder_phones: tuple[str, ...] = ()
+    health: IdentityHealthRules = IdentityHealthRules()
 
 
 class ChurnRules(_Rule):

@@ -16,7 +16,8 @@ from dagster_project.publish import recover
 from dagster_project.warehouse import connect, prepare, unlanded_nights
 
 OPS_TABLES = (
-    "run_context", "pending_batches", "stores", "connections", "available_feeds", "rule_identity", "placeholder_phones",
+    "run_context", "pending_batches", "stores", "connections", "available_feeds", "rule_identity",
+    "rule_identity_health", "placeholder_phones",
     "rule_churn", "rule_koc", "high_margin_categories", "rule_segments", "rule_campaigns", "candidate_history",
     "push_events",
 )  # fmt: skip

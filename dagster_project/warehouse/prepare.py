@@ -173,6 +173,15 @@ def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, ke
          "feed_b": text, "record_id_b": text, "since": pa.date32(), "decided_by": text, "why": text, "line": integer},
         [(d.decision, *d.record_a, *d.record_b, d.since, d.by, d.why, d.line) for d in rules.identity_decisions],
     )  # fmt: skip
+    health = rules.identity.health
+    _write(
+        connection,
+        "rule_identity_health",
+        {"suspect_min_people": integer, "suspect_factor": number, "suspect_tickets_a_day": integer,
+         "suspect_busy_days": integer, "alarm_factor": number, "alarm_min_statements": integer},
+        [(health.suspect_min_people, health.suspect_factor, health.suspect_tickets_a_day, health.suspect_busy_days,
+          health.alarm_factor, health.alarm_min_statements)],
+    )  # fmt: skip
     _write(connection, "placeholder_phones", {"phone_token": text},
            sorted({(token(p.e164),) for p in placeholders if p is not None and p.e164 is not None}))  # fmt: skip
     churn, koc = rules.churn, rules.koc

@@ -46,6 +46,8 @@ OPS = {
     "identity_decisions": "decision VARCHAR, connection_a VARCHAR, feed_a VARCHAR, record_id_a VARCHAR, "
     "connection_b VARCHAR, feed_b VARCHAR, record_id_b VARCHAR, since DATE, decided_by VARCHAR, why VARCHAR, "
     "line INTEGER",
+    "rule_identity_health": "suspect_min_people INTEGER, suspect_factor DOUBLE, suspect_tickets_a_day INTEGER, "
+    "suspect_busy_days INTEGER, alarm_factor DOUBLE, alarm_min_statements INTEGER",
     "rule_churn": "l1_days INTEGER, l2_days INTEGER, l3_days INTEGER, rule_hash VARCHAR",
     "rule_koc": "spend_30d_fen BIGINT, shares_30d INTEGER, max_complaints INTEGER, rule_hash VARCHAR",
     "high_margin_categories": "category VARCHAR",
@@ -85,6 +87,19 @@ class Warehouse:
         self.ops("rule_churn", [{"l1_days": 7, "l2_days": 15, "l3_days": 30, "rule_hash": "churn0"}])
         self.ops(
             "rule_koc", [{"spend_30d_fen": 30000, "shares_30d": 5, "max_complaints": 0, "rule_hash": "koc0"}]
+        )
+        self.ops(
+            "rule_identity_health",
+            [
+                {
+                    "suspect_min_people": 5,
+                    "suspect_factor": 3.0,
+                    "suspect_tickets_a_day": 4,
+                    "suspect_busy_days": 3,
+                    "alarm_factor": 3.0,
+                    "alarm_min_statements": 30,
+                }
+            ],
         )
         self.ops(
             "rule_identity",

@@ -56,6 +56,10 @@ class World:
                 " 6 max_household_members, 0.7 name_agreement_min_share, 30 name_agreement_min_pairs, true remark_needs_proof, 'h' rule_hash"
             )
             con.execute(
+                "create table ops.rule_identity_health as select 5 suspect_min_people, 3.0::double suspect_factor,"
+                " 4 suspect_tickets_a_day, 3 suspect_busy_days, 3.0::double alarm_factor, 30 alarm_min_statements"
+            )
+            con.execute(
                 "create table ops.stores as select * from (values"
                 " ('S1', '一店', 121.40, 31.20, null::date, null::integer),"
                 " ('S2', '二店', 121.45, 31.20, null::date, null::integer))"
