@@ -91,13 +91,14 @@ spreads as (
 
 ),
 
--- the upper quartile does not move while fewer than a quarter of a kind's identifiers are bad
+-- the upper quartile does not move while fewer than a quarter of a kind's identifiers are bad; of a handful nothing
+-- can be said to be usual
 usual_spreads as (
 
     select
         id_kind,
         other_kind,
-        percentile_disc(0.75) within group (order by effective) as upper_quartile
+        case when count(*) >= 20 then percentile_disc(0.75) within group (order by effective) else 1 end as upper_quartile
     from spreads
     group by id_kind, other_kind
 
@@ -196,7 +197,9 @@ days as (
 
 usual_days as (
 
-    select namespace, percentile_disc(0.75) within group (order by tickets) as upper_quartile
+    select
+        namespace,
+        case when count(*) >= 20 then percentile_disc(0.75) within group (order by tickets) else 1 end as upper_quartile
     from days
     group by namespace
 
