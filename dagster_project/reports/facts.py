@@ -17,6 +17,7 @@ import duckdb
 from dagster_project.config.rules import Campaign
 from dagster_project.publish import Publication
 from dagster_project.reports.published import connect
+from dagster_project.reports.recognition import Recognition, read_recognition
 
 WINDOW_DAYS = 28
 LIST_LENGTH = 20
@@ -84,12 +85,14 @@ class Facts:
 
 @dataclass(frozen=True)
 class ChainFacts:
-    """`shown` is the day the pages call today: the publication's date, or the last one with sales before it."""
+    """`shown` is the day the pages call today: the publication's date, or the last one with sales before it.
+    `recognition` is the head office's only."""
 
     publication: Publication
     shown: date
     chain: Facts
     stores: Mapping[str, Facts]
+    recognition: Recognition
 
 
 def read_facts(
@@ -172,6 +175,7 @@ def _read(
         shown=shown,
         chain=facts(None),
         stores={code: facts(code) for code in sorted(seen | set(store_codes))},
+        recognition=read_recognition(con),
     )
 
 

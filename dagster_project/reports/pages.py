@@ -17,7 +17,7 @@ from markupsafe import Markup
 from dagster_project.config import Chain, Store
 from dagster_project.config.rules import Campaign
 from dagster_project.privacy.phones import mask_text
-from dagster_project.reports import charts, words
+from dagster_project.reports import charts, recognition, words
 from dagster_project.reports.facts import TIER_ORDER, ChainFacts, Day, Facts, Row, read_facts
 from dagster_project.reports.published import open_publication
 
@@ -129,6 +129,10 @@ def _environment(chain: Chain, facts: ChainFacts) -> Environment:
         spark=lambda days: charts.sparkline([d.net_fen for d in days]),
         channel_rows=_channel_rows,
         linking_lines=_linking_lines,
+        gain_line=recognition.gain_line,
+        miss_words=recognition.miss_words,
+        suspect_reasons=recognition.REASONS,
+        alarm_line=recognition.alarm_line,
         basis_words=_basis_words,
         tiers=_tier_ranges(chain),
         tier_bar=_tier_bar,
@@ -180,6 +184,7 @@ def _head_office(chain: Chain, facts: ChainFacts, files: Mapping[str, str]) -> d
         "title": "总部日报",
         "kicker": chain.name,
         "facts": facts.chain,
+        "known": facts.recognition,
         "stores": rows,
         "week_total": week_total,
         "nowhere_fen": week_total - sum(row["week_fen"] for row in rows),

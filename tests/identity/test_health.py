@@ -121,7 +121,13 @@ def test_a_card_swiped_for_everybody_and_an_account_that_verified_a_street(world
     ]
     # who orders for her neighbours types their numbers; that says nothing against her account
     orders = [
-        {"order_id": f"G{i}", "appid": "wx", "openid": "helper", "buyer_phone": f"N{i}", "phone_verified": "N"}
+        {
+            "order_id": f"G{i}",
+            "appid": "wx",
+            "openid": "helper",
+            "buyer_phone": f"N{i}",
+            "phone_verified": "N",
+        }
         for i in range(12)
     ]
     world.arrive("2026-01-30", "gb", "groupbuy__users", *accounts)

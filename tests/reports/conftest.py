@@ -87,6 +87,27 @@ select store_code, business_date, count(*) as orders, sum(net_fen)::bigint as ne
     (count(*) / 9)::bigint as new_members, coalesce(sum(net_fen) filter (where channel = 'pos'), 0)::bigint as counter_fen,
     count(*) filter (where channel = 'groupbuy') as groupbuy_orders, coalesce(sum(net_fen) filter (where channel = 'groupbuy'), 0)::bigint as groupbuy_fen
 from audit.orders group by all;
+create table audit.recognition_rates as
+select o.business_date, o.store_code, o.channel, o.member_id is not null as is_recognised, r.basis, count(*) as sales
+from audit.orders o join audit.record_members r on o.order_key = o.channel || '|' || o.connection || '|' || r.record_id
+group by all;
+create table audit.recognition_gains as
+select business_date, store_code, channel, count(*) as sales, (count(*) + count(member_id)) // 2 as identifiable_sales,
+    (count(member_id) * 9 // 10)::bigint as own_channel_sales, count(member_id) as recognised_sales,
+    recognised_sales - own_channel_sales as gained_sales, (count(member_id) // 2)::bigint as linked_sales
+from audit.orders group by all;
+create table audit.identity_suspects as
+select namespace, identifier, masked, reason, store_code, 'x=6' as evidence, date '{as_of}' - 9 as first_on, date '{as_of}' - n as flagged_on
+from (values ('phone', 'tokenofacashier', '138****0000', 'cashier_own_number', 'S001', 1), ('phone', 'tokenofaplace', '139****0000', 'unlisted_placeholder', null, 3),
+    ('pos_member', 'pos_main:0012345', null, 'hub', null, 2)) s(namespace, identifier, masked, reason, store_code, n)
+where {people} > 0;
+create table audit.identifier_health as
+select namespace, store_code, date '{as_of}' - n as business_date, 310 as statements, 100 as usual_statements, 41 as records_max,
+    2 as usual_records_max, 7 as placeholder_statements, 2 as invalid_phones, 1 as usual_bad_values, volume as is_volume_alarm,
+    top as is_top_alarm, bad as is_bad_alarm, volume or top or bad as is_alarm
+from (values ('phone', 'S001', 1, true, true, false), ('phone', 'unknown', 2, false, false, true), ('phone', 'S002', 20, true, true, true),
+    ('openid', 'S001', 0, false, false, false)) h(namespace, store_code, n, volume, top, bad)
+where {people} > 0;
 create table audit.koc as
 select date '{as_of}' as as_of_date, member_id, spend_30d_fen, case when {has_shares} then pick(member_id, 'sh', 12) end as shares_30d,
     (pick(member_id, 'co', 9) = 0)::int as complaints,

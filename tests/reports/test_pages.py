@@ -13,7 +13,7 @@ import pytest
 
 from dagster_project.config import Chain, Store
 from dagster_project.publish import PublishError
-from dagster_project.reports import write_reports
+from dagster_project.reports import words, write_reports
 from dagster_project.reports.pages import store_files
 
 AS_OF_TEXT = "2026年1月11日"
@@ -393,3 +393,42 @@ def test_window_is_twenty_eight_days(chain: Chain, pages: dict[str, str]) -> Non
     daily = pages["S001.html"].split("看每天的数字")[1].split("</table>")[0]
     assert daily.count("<tr>") == 1 + 28
     assert "12月15日" in daily
+
+
+def test_head_office_sees_who_is_recognised_and_what_to_look_into(
+    chain: Chain, pages: dict[str, str]
+) -> None:
+    html = pages["index.html"]
+    section = html[html.index('<section id="known"') :].split("</section>")[0]
+    [(sales, recognised, own, gained, linked)] = _published(
+        chain,
+        "select sum(sales), sum(recognised_sales), sum(own_channel_sales), sum(gained_sales), sum(linked_sales)"
+        " from {recognition_gains} where channel = 'pos' and business_date > date '2026-01-11' - 30",
+    )
+    share = words.share(int(str(recognised)), int(str(sales)))
+    assert f'<td class="num">{words.count(int(str(sales)))}</td>' in section
+    assert f"{share}</td>" in section
+    assert f"柜台单靠自己的数据能认出 {words.count(int(str(own)))} 单" in section
+    assert f"多认 {words.count(int(str(gained)))} 单" in section
+    assert f"{words.count(int(str(linked)))} 单（" in section
+    # worst first
+    shops = _published(
+        chain,
+        "select store_code from {recognition_rates} where channel = 'pos' and business_date > date '2026-01-11' - 30"
+        " group by 1 order by sum(sales) filter (where is_recognised) / sum(sales)",
+    )
+    names = {store.store_code: store.store_name for store in chain.stores}
+    places = [section.index(names[str(code)]) for (code,) in shops]
+    assert places == sorted(places)
+    # suspects latest first, masked; tokens and card numbers stay inside
+    assert re.findall(r'<td><span class="nowrap">(.*?)</span>', section) == [
+        "手机号 138****0000",
+        "会员卡 …2345",
+        "手机号 139****0000",
+    ]
+    assert "tokenof" not in html
+    assert "pos_main:0012345" not in html
+    assert "手机号出现 310 次，平时 100 次；同一个用了 41 次，平时最多 2 次" in section
+    assert "没有门店的记录：手机号占位或无效号码 9 个，平时 1 个" in section
+    assert section.count("平时") == 3
+    assert all('id="known"' not in page for name, page in pages.items() if name != "index.html")

@@ -206,6 +206,8 @@ judged as (
         measured.*,
         baselines.days_before,
         baselines.usual_statements,
+        baselines.usual_records_max,
+        baselines.usual_bad_values,
         case
             when greatest(measured.statements, baselines.usual_statements) < rules.alarm_min_statements then null
             when
@@ -257,6 +259,11 @@ final as (
         cast(judged.suspect_identifiers as bigint) as suspect_identifiers,
         cast(judged.newly_flagged as bigint) as newly_flagged,
         cast(judged.usual_statements as bigint) as usual_statements,
+        cast(judged.usual_records_max as bigint) as usual_records_max,
+        cast(judged.usual_bad_values as bigint) as usual_bad_values,
+        judged.volume_alarm is not null as is_volume_alarm,
+        judged.top_alarm is not null as is_top_alarm,
+        judged.bad_alarm is not null as is_bad_alarm,
         coalesce(judged.volume_alarm, judged.top_alarm, judged.bad_alarm) is not null as is_alarm,
         case
             when coalesce(judged.volume_alarm, judged.top_alarm, judged.bad_alarm) is not null
