@@ -73,33 +73,47 @@ pairs as (
 
 ),
 
-final as (
+-- both ways round, without counting twice
+sides as (
 
-    select
-        namespace_a as namespace,
-        id_kind_a as id_kind,
-        identifier_a as identifier,
-        id_kind_b as other_kind,
-        identifier_b as other_identifier,
-        records,
-        passing_records,
-        first_on
-    from pairs
-    where records_proved_b > 0
+    select true as is_first
 
     union all
 
+    select false
+
+),
+
+turned as (
+
     select
-        namespace_b,
-        id_kind_b,
-        identifier_b,
-        id_kind_a,
-        identifier_a,
+        case when sides.is_first then pairs.namespace_a else pairs.namespace_b end as namespace,
+        case when sides.is_first then pairs.id_kind_a else pairs.id_kind_b end as id_kind,
+        case when sides.is_first then pairs.identifier_a else pairs.identifier_b end as identifier,
+        case when sides.is_first then pairs.id_kind_b else pairs.id_kind_a end as other_kind,
+        case when sides.is_first then pairs.identifier_b else pairs.identifier_a end as other_identifier,
+        case when sides.is_first then pairs.records_proved_b else pairs.records_proved_a end as records_proved,
+        pairs.records,
+        pairs.passing_records,
+        pairs.first_on
+    from pairs
+    cross join sides
+
+),
+
+final as (
+
+    select
+        namespace,
+        id_kind,
+        identifier,
+        other_kind,
+        other_identifier,
         records,
         passing_records,
         first_on
-    from pairs
-    where records_proved_a > 0
+    from turned
+    where records_proved > 0
 
 )
 
