@@ -1,39 +1,31 @@
-"""HTTP around the gate: starlette on uvicorn in a thread of this process, on 127.0.0.1 and nowhere else."""
+"""HTTP around the gate: calls come in, are noted, and go out as answers, pages of a gateway, silence or resets."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
-import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, Thread
-from time import monotonic, sleep
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from dagster_project.lang import tr
 from dagster_project.sandbox.clock import Clock, ClockSource
 from dagster_project.sandbox.corp import Corp
 from dagster_project.sandbox.delivery import Delivery
-from dagster_project.sandbox.errors import SandboxError
 from dagster_project.sandbox.faults import Fault, FaultPlan
 from dagster_project.sandbox.gate import APIS, Gate, Tokens
 from dagster_project.sandbox.limits import Limits, RateLimiter
 from dagster_project.sandbox.state import State
+from dagster_project.sandbox.transport import HOST, Line
 from dagster_project.sandbox.world import load_world
 
-HOST = "127.0.0.1"
 KEPT_CALLS = 20_000
 _GATEWAY_PAGE = (
     "<html><head><title>502 Bad Gateway</title></head>"
@@ -59,27 +51,13 @@ class Call:
 class Sandbox:
     """A running sandbox. Made by `running_sandbox`."""
 
-    def __init__(self, gate: Gate, sock: socket.socket) -> None:
+    def __init__(self, gate: Gate, port: int) -> None:
         self._gate = gate
-        self._socket = sock
-        self.port = int(sock.getsockname()[1])
         self._lock = Lock()
         self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-        routes = [Route("/cgi-bin/{api:path}", self._serve, methods=["GET", "POST"])]
-        config = uvicorn.Config(
-            Starlette(routes=routes),
-            lifespan="off",
-            ws="none",
-            loop="asyncio",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = Thread(target=self._run, name="wecom-sandbox", daemon=True)
+        route = Route("/cgi-bin/{api:path}", self._serve, methods=["GET", "POST"])
+        self._line = Line(route, port=port, name="wecom")
+        self.port = self._line.port
 
     # for people and tests
 
@@ -112,25 +90,12 @@ class Sandbox:
     def clear_faults(self) -> None:
         self._gate.faults.clear()
 
-    # the thread
-
-    def _run(self) -> None:
-        self._server.run(sockets=[self._socket])
-
     def start(self) -> None:
-        """Returns when calls are answered. `SandboxError` when that takes more than ten seconds."""
-        self._thread.start()
-        deadline = monotonic() + 10
-        while not self._server.started:
-            if monotonic() > deadline or not self._thread.is_alive():
-                raise SandboxError(tr("沙箱没有启动起来", "the sandbox did not start"))
-            sleep(0.005)
+        """`SandboxError` when calls are not answered within ten seconds."""
+        self._line.start()
 
     def stop(self) -> None:
-        if self._loop and self._stopping:
-            self._loop.call_soon_threadsafe(self._stopping.set)
-        self._server.should_exit = True
-        self._thread.join(timeout=10)
+        self._line.stop()
 
     # one call
 
@@ -159,34 +124,12 @@ class Sandbox:
                 )
             )
         if fault and kind == "timeout":
-            await self._stay_silent(request, fault.seconds)
+            await self._line.silence(request, fault.seconds)
         if kind in ("timeout", "reset"):
-            self._drop(request)
-            await request.receive()  # the server sees the line gone before this handler ends
-            return Response()
+            return await self._line.hang_up(request)
         if body is None:
             return HTMLResponse(_GATEWAY_PAGE)
         return JSONResponse(body)
-
-    async def _stay_silent(self, request: Request, seconds: float) -> None:
-        """Until the caller hangs up, the sandbox stops, or the seconds are over."""
-        if self._stopping is None:
-            self._stopping, self._loop = asyncio.Event(), asyncio.get_running_loop()
-        waits = {asyncio.ensure_future(request.receive()), asyncio.ensure_future(self._stopping.wait())}
-        _, open_waits = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in open_waits:
-            wait.cancel()
-
-    def _drop(self, request: Request) -> None:
-        """Resets the connection (RST, not a polite end)."""
-        client = (request.client.host, request.client.port) if request.client else None
-        for connection in list(self._server.server_state.connections):
-            transport = connection.transport
-            if transport is None or transport.get_extra_info("peername") != client:
-                continue
-            raw = transport.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            transport.abort()
 
 
 async def _arguments(request: Request) -> tuple[dict[str, Any], bool]:
@@ -204,23 +147,6 @@ async def _arguments(request: Request) -> tuple[dict[str, Any], bool]:
         return args, True
     body.pop("access_token", None)  # only the query carries the token
     return args | body, False
-
-
-def _bind(port: int) -> socket.socket:
-    # with the protocol named, asyncio turns Nagle off; else every answer waits 40 ms for an ACK
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((HOST, port))
-    except OSError as error:
-        sock.close()
-        raise SandboxError(
-            tr(
-                f"端口 {port} 用不了（{error.strerror}），换一个 --port",
-                f"port {port}: {error.strerror}; use another --port",
-            )
-        ) from error
-    return sock
 
 
 @contextmanager
@@ -250,7 +176,7 @@ def running_sandbox(
             limiter=RateLimiter(limits or Limits()),
             faults=FaultPlan(faults),
         )
-        sandbox = Sandbox(gate, _bind(port))
+        sandbox = Sandbox(gate, port)
         sandbox.start()
         try:
             yield sandbox

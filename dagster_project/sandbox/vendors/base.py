@@ -28,11 +28,12 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from dagster_project.lang import tr
 from dagster_project.sandbox.clock import BEIJING
 from dagster_project.sandbox.errors import SandboxError
-from dagster_project.sandbox.vendors.transport import HOST, Line
+from dagster_project.sandbox.transport import HOST, Line
 
 KEPT_CALLS = 100_000
 JITTER = 0.02  # seconds by which two calls may come closer on the way than they were sent
@@ -330,7 +331,8 @@ class VendorSandbox:
         self._limits = SlidingLimits(limits)
         for fault in faults:
             self.add_fault(fault)
-        self._line = Line(self._serve, port=port, name=vendor.name)
+        route = Route("/{path:path}", self._serve, methods=["GET", "POST", "PUT", "DELETE"])
+        self._line = Line(route, port=port, name=vendor.name)
         self.port = self._line.port
 
     # for people and tests

@@ -1,11 +1,10 @@
-"""The line a vendor answers on: starlette on uvicorn in a thread, loopback only, which can also fall silent or break."""
+"""The line a sandbox answers on: starlette on uvicorn in a thread, loopback only, which can also fall silent or break."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
 from threading import Thread
 from time import monotonic, sleep
 
@@ -19,19 +18,18 @@ from dagster_project.lang import tr
 from dagster_project.sandbox.errors import SandboxError
 
 HOST = "127.0.0.1"
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Line:
-    """One listening port. `handler` answers every path; it runs on one thread, call by call."""
+    """One listening port. The route's handler runs on one thread, call by call; other paths get a plain 404."""
 
-    def __init__(self, handler: Handler, *, port: int, name: str) -> None:
+    def __init__(self, route: Route, *, port: int, name: str) -> None:
         self._socket = _bind(port)
         self.port = int(self._socket.getsockname()[1])
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         config = uvicorn.Config(
-            Starlette(routes=[Route("/{path:path}", handler, methods=["GET", "POST", "PUT", "DELETE"])]),
+            Starlette(routes=[route]),
             lifespan="off",
             ws="none",
             loop="asyncio",
