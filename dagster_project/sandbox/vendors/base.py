@@ -10,7 +10,7 @@ import gzip
 import json
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -175,6 +175,7 @@ class Vendor(ABC):
     secret_args: ClassVar[tuple[str, ...]] = ("sign", "access_token", "accesstoken", "client_secret", "token")
     has_token: ClassVar[bool] = True
     shows_total: ClassVar[bool] = True  # False: a list without a total, so that total_changes cannot be
+    paged: ClassVar[Collection[str]] = ()  # the apis whose page is asked for by its number
 
     def __init__(
         self, world: MutableMapping[str, Any], settings: Mapping[str, str], now: datetime | None
@@ -211,9 +212,19 @@ class Vendor(ABC):
         """The envelope of a failure whose body still has the keys of a success, with empty lists."""
         return {**self.refuse(ask, VendorError(code, message)), "data": empty_lists(body.get("data"))}
 
+    def page_of(self, ask: Ask) -> tuple[int, int]:
+        """Number (from 1) and size of the page asked for, of an api in `paged`. Raises `VendorError`."""
+        raise NotImplementedError
+
     def page_start(self, ask: Ask) -> int:
-        """How many rows lie before the page asked for; 0 for a first page and for what is no list."""
-        return 0
+        """How many rows lie before the page asked for; 0 for a first page, a refused one and for what is no list."""
+        if ask.api not in self.paged:
+            return 0
+        try:
+            number, size = self.page_of(ask)
+        except VendorError:
+            return 0
+        return (number - 1) * size
 
     def kill_tokens(self) -> None:
         """The living tokens die before their time."""
@@ -246,20 +257,24 @@ class Vendor(ABC):
         *,
         key: Callable[[Row], str],
         touch: Callable[[Row], None] = lambda row: None,
-        arrive: Callable[[Row], Row] | None = None,
+        rename: Callable[[Row], None] = lambda row: None,
+        into: list[Row] | None = None,
     ) -> tuple[list[Row], int]:
         """Rows `start` … `start + size` of the list and the total, after what the call's fault does between pages.
 
         `rows` come in the vendor's order; rows that moved stand in front, the latest first. `key` names a row,
-        `touch` updates one in the world, `arrive` puts a new row into the world, made after another.
+        `touch` updates one in the world. A new row is a copy that `rename` gives an id of its own, put `into` the
+        world's list; without one none can arrive.
         """
         kind = ask.fault.kind if ask.fault else ""
         rows = self._moved_first(rows, key)
         if kind == "row_moves" and 0 < start < len(rows):
             touch(rows[-1])
             self.moves[key(rows[-1])] = len(self.moves) + 1
-        if kind == "total_changes" and arrive and 0 < start < len(rows):
-            new = arrive(rows[-1])
+        if kind == "total_changes" and into is not None and 0 < start < len(rows):
+            new = deepcopy(rows[-1])
+            rename(new)
+            into.append(new)
             rows.append(new)
             self.moves[key(new)] = len(self.moves) + 1
         rows = self._moved_first(rows, key)

@@ -203,7 +203,14 @@ class Keruyun(Vendor):
         found = self._found(body)
         found.sort(key=lambda order: (order["orderBaseVO"]["openTime"], _order_id(order)), reverse=True)
         rows, total = self.page(
-            ask, found, (number - 1) * size, size, key=_order_id, touch=_touch, arrive=self._arrive
+            ask,
+            found,
+            (number - 1) * size,
+            size,
+            key=_order_id,
+            touch=_touch,
+            rename=self._rename,
+            into=self.world["orders"],
         )
         pages = max(1, -(-total // size))
         return {
@@ -267,13 +274,11 @@ class Keruyun(Vendor):
     def _shown_status(self, status: int | str) -> int | str:
         return STATUSES[int(status)] if self.setting("status_style") == "name" else status
 
-    def _arrive(self, order: Row) -> Row:
-        """A new order like another one, as if it had just reached the server."""
+    def _rename(self, order: Row) -> None:
+        """Makes a copy an order of its own, as if it had just reached the server."""
         base = order["orderBaseVO"]
         new_id = str(max(int(each["orderBaseVO"]["orderId"]) for each in self.world["orders"]) + 1)
-        new = order | {"orderBaseVO": base | {"orderId": new_id, "serialNo": f"{base['serialNo']}-2"}}
-        self.world["orders"].append(new)
-        return new
+        base.update(orderId=new_id, serialNo=f"{base['serialNo']}-2")
 
     def _detail(self, ask: Ask) -> Row:
         wanted = str(ask.args.get("orderId", ""))

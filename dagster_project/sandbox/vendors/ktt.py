@@ -17,7 +17,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any, ClassVar
@@ -76,6 +75,7 @@ class Ktt(Vendor):
     options: ClassVar[Mapping[str, str]] = {"helper_access_token": "ktt-helper-token"}
     throttle = (70031, "调用过于频繁，请调整调用频率")
     business_failure = (50001, "业务服务错误")
+    paged = (ORDERS, CHANGED, AFTER_SALES, GROUPS, SITES)
 
     def __init__(self, world: Any, settings: Mapping[str, str], now: datetime | None) -> None:
         super().__init__(world, settings, now)
@@ -129,15 +129,6 @@ class Ktt(Vendor):
     def kill_tokens(self) -> None:
         self._dead |= {self.setting("access_token"), self.setting("helper_access_token")}
 
-    def page_start(self, ask: Ask) -> int:
-        if ask.api in (ORDER, COMMISSION):
-            return 0
-        try:
-            page, size = self._page_of(ask)
-        except VendorError:
-            return 0
-        return (page - 1) * size
-
     # who may call
 
     def _let_in(self, ask: Ask) -> Row:
@@ -169,7 +160,7 @@ class Ktt(Vendor):
 
     # arguments
 
-    def _page_of(self, ask: Ask) -> tuple[int, int]:
+    def page_of(self, ask: Ask) -> tuple[int, int]:
         page, size = _integer(ask.form, PAGE, 1), _integer(ask.form, SIZE, 20)
         if page < 1 or not 1 <= size <= 100:
             raise VendorError(10001, "page_number 从 1 开始，page_size 为 1～100")
@@ -197,7 +188,7 @@ class Ktt(Vendor):
 
     def _order_page(self, ask: Ask, account: Row, by: str, window: tuple[int, int]) -> Row:
         start, end = window
-        page, size = self._page_of(ask)
+        page, size = self.page_of(ask)
         wanted = {name: ask.form[name] for name in FILTERS if ask.form.get(name)}
         found = [
             row
@@ -208,22 +199,17 @@ class Ktt(Vendor):
         ]
         found.sort(key=lambda row: (row[by], row["order_sn"]), reverse=True)
 
-        def touch(row: Row) -> None:
-            row["updated_at"] = end if by == "updated_at" else millis(self.clock())
-
-        def arrive(row: Row) -> Row:
-            new = {**deepcopy(row), "order_sn": f"{row['order_sn']}{len(account['orders'])}"}
-            account["orders"].append(new)
-            return new
-
+        orders: list[Row] = account["orders"]
+        updated = end if by == "updated_at" else millis(self.clock())
         rows, total = self.page(
             ask,
             found,
             (page - 1) * size,
             size,
             key=lambda row: str(row["order_sn"]),
-            touch=touch,
-            arrive=arrive,
+            touch=lambda row: row.update(updated_at=updated),
+            rename=lambda row: row.update(order_sn=f"{row['order_sn']}{len(orders)}"),
+            into=orders,
         )
         return {"order_list": rows, "total_count": total}
 
@@ -238,7 +224,7 @@ class Ktt(Vendor):
     def _after_sales(self, ask: Ask, account: Row) -> Row:
         """Asked in milliseconds, answered in text; less than 24 hours, and a next page instead of a total."""
         start, end = self._window(ask, ["start_updated_at"], ["end_updated_at"], DAY_MS - 1)
-        page, size = self._page_of(ask)
+        page, size = self.page_of(ask)
         found = [
             row
             for row in account["after_sales"]
@@ -248,25 +234,16 @@ class Ktt(Vendor):
         ]
         found.sort(key=lambda row: (row["updated_at"], row["after_sales_biz_sn"]), reverse=True)
 
-        def touch(row: Row) -> None:
-            row["updated_at"] = stamp(_moment(end))
-
-        def arrive(row: Row) -> Row:
-            new = {
-                **deepcopy(row),
-                "after_sales_biz_sn": f"{row['after_sales_biz_sn']}{len(account['after_sales'])}",
-            }
-            account["after_sales"].append(new)
-            return new
-
+        sales: list[Row] = account["after_sales"]
         rows, total = self.page(
             ask,
             found,
             (page - 1) * size,
             size,
             key=lambda row: str(row["after_sales_biz_sn"]),
-            touch=touch,
-            arrive=arrive,
+            touch=lambda row: row.update(updated_at=stamp(_moment(end))),
+            rename=lambda row: row.update(after_sales_biz_sn=f"{row['after_sales_biz_sn']}{len(sales)}"),
+            into=sales,
         )
         return {"has_next": page * size < total, "list": rows}
 
@@ -274,7 +251,7 @@ class Ktt(Vendor):
         starts = ("start_update_time", "start_updated_at", "update_time_begin")
         ends = ("end_update_time", "end_updated_at", "update_time_end")
         start, end = self._window(ask, starts, ends, 7 * DAY_MS)
-        page, size = self._page_of(ask)
+        page, size = self.page_of(ask)
         found = [row for row in account["groups"] if start <= row["update_time"] <= end]
         found = [row for row in found if self.exists(_moment(row["create_time"]))]
         found.sort(key=lambda row: (row["update_time"], row["activity_no"]), reverse=True)
@@ -282,7 +259,7 @@ class Ktt(Vendor):
         return {"activity_list": rows, "total": total}
 
     def _sites(self, ask: Ask, account: Row) -> Row:
-        page, size = self._page_of(ask)
+        page, size = self.page_of(ask)
         rows, total = self.page(
             ask, list(account["sites"]), (page - 1) * size, size, key=lambda row: str(row["site_no"])
         )

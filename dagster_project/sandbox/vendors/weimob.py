@@ -38,7 +38,6 @@ from dagster_project.sandbox.vendors.groupbuy import (
 TOKEN = "oauth2/token"
 ORDERS, RIGHTS = "weimob_shop/v2.0/order/list/search", "weimob_shop/v2.0/rights/list/search"
 CUSTOMERS, ORGANISATIONS = "weimob_crm/v2.0/customer/getList", "bos/v2.0/organization/getList"
-PAGED = (ORDERS, RIGHTS, ORGANISATIONS)
 MOST_ROWS = 100
 MOST_WIDS = 100
 MOST_MS = 30 * 86_400_000
@@ -58,6 +57,7 @@ class Weimob(Vendor):
         "throttle_errcode": "429",
     }
     business_failure = ("500", "系统繁忙，请稍后再试")
+    paged = (ORDERS, RIGHTS, ORGANISATIONS)
 
     def __init__(self, world: Any, settings: Mapping[str, str], now: datetime | None) -> None:
         super().__init__(world, settings, now)
@@ -93,14 +93,12 @@ class Weimob(Vendor):
         shown: Row = body.get("code") or {"errcode": "0"}
         return str(shown["errcode"])
 
-    def page_start(self, ask: Ask) -> int:
-        if ask.api not in PAGED:
-            return 0
-        try:
-            page, size = _page_of(ask)
-        except VendorError:
-            return 0
-        return (page - 1) * size
+    def page_of(self, ask: Ask) -> tuple[int, int]:
+        args = ask.json or {}
+        page, size = args.get("pageNum", 1), args.get("pageSize", 20)
+        if not (isinstance(page, int) and isinstance(size, int) and page >= 1 and 1 <= size <= MOST_ROWS):
+            raise VendorError(REFUSED, f"pageNum 从 1 开始，pageSize 为 1～{MOST_ROWS}")
+        return page, size
 
     # who may call
 
@@ -137,7 +135,7 @@ class Weimob(Vendor):
     # lists
 
     def _orders(self, ask: Ask) -> Row:
-        page, size = _page_of(ask)
+        self.page_of(ask)  # before all other refusals
         store, window = self._store(ask), _window(ask)
         if window is None:
             raise VendorError(REFUSED, "queryParameter.queryTime 不能为空")
@@ -152,53 +150,32 @@ class Weimob(Vendor):
         ]
         found.sort(key=lambda row: (_base(row)["createTime"], _base(row)["orderNo"]), reverse=True)
 
-        def touch(row: Row) -> None:
-            _base(row)["updateTime"] = millis(self.clock())
-
-        def arrive(row: Row) -> Row:
-            new = deepcopy(row)
-            _base(new)["orderNo"] += 2 * len(self.world["orders"]) + 2
-            self.world["orders"].append(new)
-            return new
-
-        rows, total = self.page(
-            ask,
-            found,
-            (page - 1) * size,
-            size,
-            key=lambda row: str(_base(row)["orderNo"]),
-            touch=touch,
-            arrive=arrive,
-        )
-        return {"pageNum": page, "pageSize": size, "totalCount": total, "pageList": rows}
+        return self._listed(ask, found, self.world["orders"], _base, "orderNo")
 
     def _rights(self, ask: Ask) -> Row:
-        page, size = _page_of(ask)
+        self.page_of(ask)
         self._store(ask)
         start, end = _window(ask) or (0, 2**62)
-        found = [row for row in self.world["rights"] if start <= row["rightsOrder"]["createTime"] <= end]
-        found = [row for row in found if self.exists(_moment(row["rightsOrder"]["createTime"]))]
-        found.sort(
-            key=lambda row: (row["rightsOrder"]["createTime"], row["rightsOrder"]["rightsId"]), reverse=True
-        )
+        found = [row for row in self.world["rights"] if start <= _right(row)["createTime"] <= end]
+        found = [row for row in found if self.exists(_moment(_right(row)["createTime"]))]
+        found.sort(key=lambda row: (_right(row)["createTime"], _right(row)["rightsId"]), reverse=True)
 
-        def touch(row: Row) -> None:
-            row["rightsOrder"]["updateTime"] = millis(self.clock())
+        return self._listed(ask, found, self.world["rights"], _right, "rightsId")
 
-        def arrive(row: Row) -> Row:
-            new = deepcopy(row)
-            new["rightsOrder"]["rightsId"] += 2 * len(self.world["rights"]) + 2
-            self.world["rights"].append(new)
-            return new
-
+    def _listed(
+        self, ask: Ask, found: list[Row], held: list[Row], part: Callable[[Row], Row], name: str
+    ) -> Row:
+        """A page of orders or rights, whose id stands under `name` in `part` of a row."""
+        page, size = self.page_of(ask)
         rows, total = self.page(
             ask,
             found,
             (page - 1) * size,
             size,
-            key=lambda row: str(row["rightsOrder"]["rightsId"]),
-            touch=touch,
-            arrive=arrive,
+            key=lambda row: str(part(row)[name]),
+            touch=lambda row: part(row).update(updateTime=millis(self.clock())),
+            rename=lambda row: part(row).update({name: part(row)[name] + 2 * len(held) + 2}),
+            into=held,
         )
         return {"pageNum": page, "pageSize": size, "totalCount": total, "pageList": rows}
 
@@ -212,7 +189,7 @@ class Weimob(Vendor):
         return {"userBaseInfoList": found}
 
     def _organisations(self, ask: Ask) -> Row:
-        page, size = _page_of(ask)
+        page, size = self.page_of(ask)
         rows, total = self.page(
             ask,
             list(self.world["organisations"]),
@@ -231,16 +208,13 @@ def _base(row: Row) -> Row:
     return base
 
 
+def _right(row: Row) -> Row:
+    right: Row = row["rightsOrder"]
+    return right
+
+
 def _moment(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, BEIJING)
-
-
-def _page_of(ask: Ask) -> tuple[int, int]:
-    args = ask.json or {}
-    page, size = args.get("pageNum", 1), args.get("pageSize", 20)
-    if not (isinstance(page, int) and isinstance(size, int) and page >= 1 and 1 <= size <= MOST_ROWS):
-        raise VendorError(REFUSED, f"pageNum 从 1 开始，pageSize 为 1～{MOST_ROWS}")
-    return page, size
 
 
 def _window(ask: Ask) -> tuple[int, int] | None:

@@ -75,6 +75,7 @@ class Youzan(Vendor):
     options: ClassVar[Mapping[str, str]] = {"token_seconds": "604800"}
     throttle = (4101, "请求太频繁，请稍后再试")
     business_failure = (5000, "trade not found")
+    paged = PAGES
 
     # the line
 
@@ -123,15 +124,6 @@ class Youzan(Vendor):
         self._killed = True
         super().kill_tokens()
 
-    def page_start(self, ask: Ask) -> int:
-        if ask.api not in PAGES:
-            return 0
-        try:
-            page, size = self._page_of(ask)
-        except VendorError:
-            return 0
-        return (page - 1) * size
-
     # who may call
 
     _killed = False
@@ -178,7 +170,7 @@ class Youzan(Vendor):
 
     # arguments
 
-    def _page_of(self, ask: Ask) -> tuple[int, int]:
+    def page_of(self, ask: Ask) -> tuple[int, int]:
         args = ask.json or {}
         most_pages, most_size = PAGES[ask.api]
         page = _integer(args, "page_no", "page") or 1
@@ -195,7 +187,7 @@ class Youzan(Vendor):
 
     def _trades(self, ask: Ask) -> Row:
         args = ask.json or {}
-        page, size = self._page_of(ask)
+        page, size = self.page_of(ask)
         windows = {name: both for name, pair in WINDOWS.items() if (both := _window(args, *pair))}
         shows = self._shown(args, windows)
         found = [row for row in self.world["trades"] if shows(_order(row))]
@@ -203,23 +195,16 @@ class Youzan(Vendor):
         found.sort(key=lambda row: (str(_order(row)[order]), str(_order(row)["tid"])), reverse=True)
         newest = min([stamp(self.clock() - INDEX_LAG), *(window[1] for window in windows.values())])
 
-        def touch(row: Row) -> None:
-            _order(row)["update_time"] = newest
-
-        def arrive(row: Row) -> Row:
-            new = deepcopy(row)
-            _order(new).update(tid=f"E{len(self.world['trades']):023d}", update_time=newest)
-            self.world["trades"].append(new)
-            return new
-
+        trades: list[Row] = self.world["trades"]
         rows, total = self.page(
             ask,
             found,
             (page - 1) * size,
             size,
             key=lambda row: str(_order(row)["tid"]),
-            touch=touch,
-            arrive=arrive,
+            touch=lambda row: _order(row).update(update_time=newest),
+            rename=lambda row: _order(row).update(tid=f"E{len(trades):023d}", update_time=newest),
+            into=trades,
         )
         return {"total_results": total, "full_order_info_list": rows}
 
@@ -244,7 +229,7 @@ class Youzan(Vendor):
 
     def _refunds(self, ask: Ask) -> Row:
         args = ask.json or {}
-        page, size = self._page_of(ask)
+        page, size = self.page_of(ask)
         windows = {
             name: (_integer(args, *starts), _integer(args, *ends))
             for name, (starts, ends) in REFUND_WINDOWS.items()
@@ -256,14 +241,11 @@ class Youzan(Vendor):
         order = "modified" if any(windows["modified"]) else "created"
         found.sort(key=lambda row: (row[order], row["refund_id"]), reverse=True)
 
-        def touch(row: Row) -> None:
-            end = windows["modified"][1]
-            row["modified"] = stamp(datetime.fromtimestamp(end, BEIJING) if end else self.clock())
+        refunds: list[Row] = self.world["refunds"]
+        end = windows["modified"][1]  # may lie in no year that there is, when milliseconds were sent
 
-        def arrive(row: Row) -> Row:
-            new = {**row, "refund_id": f"{len(self.world['refunds']):024d}"}
-            self.world["refunds"].append(new)
-            return new
+        def touch(row: Row) -> None:
+            row["modified"] = stamp(datetime.fromtimestamp(end, BEIJING) if end else self.clock())
 
         rows, total = self.page(
             ask,
@@ -272,7 +254,8 @@ class Youzan(Vendor):
             size,
             key=lambda row: str(row["refund_id"]),
             touch=touch,
-            arrive=arrive,
+            rename=lambda row: row.update(refund_id=f"{len(refunds):024d}"),
+            into=refunds,
         )
         return {"total": total, "refunds": rows}
 
@@ -280,25 +263,22 @@ class Youzan(Vendor):
 
     def _customers(self, ask: Ask) -> Row:
         args = ask.json or {}
-        page, size = self._page_of(ask)
+        page, size = self.page_of(ask)
         start = _integer(args, "created_at_start", "start_created") or 0
         end = _integer(args, "created_at_end", "end_created") or 2**62
         found = [row for row in self.world["customers"] if start <= row["created_at"] <= end]
         found = [row for row in found if self.exists(datetime.fromtimestamp(row["created_at"], BEIJING))]
         found.sort(key=lambda row: (row["created_at"], row["yz_open_id"]), reverse=True)
 
-        def arrive(row: Row) -> Row:
-            new = {**row, "yz_open_id": f"new{len(self.world['customers']):017d}"}
-            self.world["customers"].append(new)
-            return new
-
+        customers: list[Row] = self.world["customers"]
         rows, total = self.page(
             ask,
             found,
             (page - 1) * size,
             size,
             key=lambda row: str(row["yz_open_id"]),
-            arrive=arrive,
+            rename=lambda row: row.update(yz_open_id=f"new{len(customers):017d}"),
+            into=customers,
         )
         return {"total": total, "record_list": rows}
 
