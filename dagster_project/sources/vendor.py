@@ -177,6 +177,21 @@ def rows_at(api: str, answer: Mapping[str, Any], key: str) -> list[Record]:
     return rows
 
 
+def value_at(row: Any, path: Sequence[str]) -> Any:
+    """What stands at the end of the keys; None where one is missing."""
+    for step in path:
+        row = row.get(step) if isinstance(row, dict) else None
+    return row
+
+
+def text_at(api: str, path: Sequence[str], row: Record) -> str:
+    """The text at the end of the keys. Raises: MalformedResponse when there is none."""
+    value = value_at(row, path)
+    if not isinstance(value, str) or not value:
+        raise MalformedResponse(api, tr(f"{path[-1]} 缺失", f"{path[-1]} is missing"))
+    return value
+
+
 # ---- paging
 
 

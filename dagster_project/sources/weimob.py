@@ -25,7 +25,16 @@ from dagster_project.sources.errors import (
     VendorError,
 )
 from dagster_project.sources.listing import OpenPage, agreeing_pages
-from dagster_project.sources.vendor import Record, Slice, TokenKeeper, day_slices, decode_json, rows_at
+from dagster_project.sources.vendor import (
+    Record,
+    Slice,
+    TokenKeeper,
+    day_slices,
+    decode_json,
+    rows_at,
+    text_at,
+    value_at,
+)
 
 AUTH = "/fuwu/b/oauth2/token"
 ORDERS, AFTER_SALES, CUSTOMERS = (
@@ -113,7 +122,7 @@ class WeimobClient(ApiClient):
             first = len(rows) if number == 1 else first
             return OpenPage(rows, 0 < first <= len(rows))
 
-        return agreeing_pages(api, read, key=partial(_text_at, api, key), most=MOST_ROWS, notes=self.notes)
+        return agreeing_pages(api, read, key=partial(text_at, api, key), most=MOST_ROWS, notes=self.notes)
 
     def _with_customers(self, rows: list[Record]) -> list[Record]:
         """The orders, each with its buyer's record under `customer`: the order itself has no phone of the buyer."""
@@ -211,21 +220,8 @@ def _error(
 
 def buyer_of(row: Record) -> str | None:
     """The buyer's wid of one order; None when the order has none."""
-    wid = _at(row, ("orderInfo", "buyerInfo", "wid"))
+    wid = value_at(row, ("orderInfo", "buyerInfo", "wid"))
     return wid if isinstance(wid, str) and wid.isascii() and wid.isdigit() and wid != "0" else None
-
-
-def _at(row: Any, path: Sequence[str]) -> Any:
-    for step in path:
-        row = row.get(step) if isinstance(row, dict) else None
-    return row
-
-
-def _text_at(api: str, path: Sequence[str], row: Record) -> str:
-    value = _at(row, path)
-    if not isinstance(value, str) or not value:
-        raise MalformedResponse(api, tr(f"{path[-1]} 缺失", f"{path[-1]} is missing"))
-    return value
 
 
 def _number(text: str, key: str) -> int:

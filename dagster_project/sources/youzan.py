@@ -33,6 +33,8 @@ from dagster_project.sources.vendor import (
     decode_json,
     rows_at,
     stable_pages,
+    text_at,
+    value_at,
     whole,
 )
 
@@ -153,7 +155,7 @@ class YouzanClient(ApiClient):
         return stable_pages(
             REFUNDS,
             read,
-            key=partial(_text_at, REFUNDS, ("refund_id",)),
+            key=partial(text_at, REFUNDS, ("refund_id",)),
             size=REFUND_PAGE,
             most=MOST_REFUNDS,
             notes=self.notes,
@@ -170,7 +172,7 @@ class YouzanClient(ApiClient):
         pages = agreeing_pages(
             CUSTOMERS,
             read,
-            key=partial(_text_at, CUSTOMERS, ("yz_open_id",)),
+            key=partial(text_at, CUSTOMERS, ("yz_open_id",)),
             most=MOST_CUSTOMERS,
             notes=self.notes,
         )
@@ -237,7 +239,7 @@ class YouzanClient(ApiClient):
                 raise VendorConfigError(AUTH, error.code, hint) from None
 
         answer = self._http.retrying(attempt)
-        token = _text_at(AUTH, ("access_token",), answer)
+        token = text_at(AUTH, ("access_token",), answer)
         # An epoch of the vendor's clock against ours: an impossible life falls back on the documented one, since a
         # token that dies earlier is renewed and the call repeated anyway.
         life = whole(AUTH, answer.get("expires"), "expires") / 1000 - self._now()
@@ -287,24 +289,11 @@ def _error(api: str, code: int) -> VendorError:
 
 def trade_id(row: Record) -> str:
     """The order number of one element of the trade list."""
-    return _text_at(TRADES, ("full_order_info", "order_info", "tid"), row)
-
-
-def _at(row: Any, path: Sequence[str]) -> Any:
-    for step in path:
-        row = row.get(step) if isinstance(row, dict) else None
-    return row
-
-
-def _text_at(api: str, path: Sequence[str], row: Record) -> str:
-    value = _at(row, path)
-    if not isinstance(value, str) or not value:
-        raise MalformedResponse(api, tr(f"{path[-1]} 缺失", f"{path[-1]} is missing"))
-    return value
+    return text_at(TRADES, ("full_order_info", "order_info", "tid"), row)
 
 
 def _cipher_at(row: Record, path: Sequence[str]) -> str | None:
-    value = _at(row, path)
+    value = value_at(row, path)
     return value if isinstance(value, str) and _CIPHER.fullmatch(value) else None
 
 
