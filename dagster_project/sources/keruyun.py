@@ -19,8 +19,9 @@ from typing import Any
 from dagster_project.lang import tr
 from dagster_project.sources.client import ApiClient, choice, codes_setting
 from dagster_project.sources.errors import MalformedResponse, RateLimited, TokenRejected, VendorConfigError
-from dagster_project.sources.pos_api import MOST_RECORDS, refusal, wall_time
+from dagster_project.sources.refusals import refusal
 from dagster_project.sources.vendor import (
+    MOST_RECORDS,
     Page,
     Record,
     Slice,
@@ -29,6 +30,7 @@ from dagster_project.sources.vendor import (
     decode_json,
     rows_at,
     stable_pages,
+    wall_time,
     whole,
 )
 

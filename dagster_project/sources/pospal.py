@@ -23,8 +23,17 @@ from dagster_project.sources.errors import (
     TransientError,
     VendorError,
 )
-from dagster_project.sources.pos_api import MOST_RECORDS, refusal, wall_time
-from dagster_project.sources.vendor import Record, Slice, day_slices, decode_json, rows_at, whole
+from dagster_project.sources.refusals import refusal
+from dagster_project.sources.vendor import (
+    MOST_RECORDS,
+    Record,
+    Slice,
+    day_slices,
+    decode_json,
+    rows_at,
+    wall_time,
+    whole,
+)
 
 PREFIX = "/pospal-api2/openapi/v1/"
 TICKETS = "ticketOpenApi/queryTicketPages"

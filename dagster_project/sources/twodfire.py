@@ -17,7 +17,7 @@ from typing import Any
 from dagster_project.lang import tr
 from dagster_project.sources.client import ApiClient, choice, codes_setting
 from dagster_project.sources.errors import MalformedResponse
-from dagster_project.sources.pos_api import refusal
+from dagster_project.sources.refusals import refusal
 from dagster_project.sources.vendor import Record, Slice, day_slices, decode_json, rows_at
 
 ORDERS_PER_CALL = 20

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from datetime import time as wall_time
+from datetime import time as time_of_day
 from itertools import pairwise
 from typing import Any, NoReturn, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -27,6 +27,8 @@ Record = dict[str, Any]
 
 SHORTEST_SLICE = timedelta(minutes=1)
 MAX_PASSES = 4
+MOST_RECORDS = 10_000  # of one slice where the vendor names no cap, so that a slice fits in memory
+VENDOR_ZONE = ZoneInfo("Asia/Shanghai")  # of the vendors' wall clocks, whatever the chain's zone is
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,13 @@ class ClientFactory(Protocol):
 def day_slices(table: str, by: str, since: date, night: date, zone: ZoneInfo, part: str = "") -> list[Slice]:
     """One slice per calendar day of [since, night], oldest first."""
     days = (night - since).days + 1
-    midnights = [datetime.combine(since + timedelta(days=n), wall_time(), zone) for n in range(days + 1)]
+    midnights = [datetime.combine(since + timedelta(days=n), time_of_day(), zone) for n in range(days + 1)]
     return [Slice(table, begin, end, by, part) for begin, end in pairwise(midnights)]
+
+
+def wall_time(moment: datetime) -> str:
+    """`yyyy-MM-dd HH:mm:ss` of an aware moment on the vendor's clock."""
+    return f"{moment.astimezone(VENDOR_ZONE):%Y-%m-%d %H:%M:%S}"
 
 
 # ---- JSON

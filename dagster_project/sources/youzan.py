@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from dagster_project.lang import tr
 from dagster_project.sources.client import ApiClient
@@ -35,6 +34,7 @@ from dagster_project.sources.vendor import (
     stable_pages,
     text_at,
     value_at,
+    wall_time,
     whole,
 )
 
@@ -50,7 +50,6 @@ MOST_TRADES, MOST_REFUNDS, MOST_CUSTOMERS = 10_000, 3_000, 10_000
 DECRYPTED_PER_CALL = 50
 TOKEN_LIFE = 7 * 86_400.0
 REREAD_DAYS = 30
-VENDOR_ZONE = ZoneInfo("Asia/Shanghai")
 
 _CIPHER = re.compile(r"\$[^$]+\$\d+\$")
 
@@ -134,7 +133,7 @@ class YouzanClient(ApiClient):
 
     def _trades(self, by: str, begin: datetime, end: datetime) -> Iterator[list[Record]]:
         suffix = {"updated": "update", "created": "created"}[by]
-        window = {f"start_{suffix}": _wall_clock(begin), f"end_{suffix}": _wall_clock(end)}
+        window = {f"start_{suffix}": wall_time(begin), f"end_{suffix}": wall_time(end)}
 
         def read(number: int) -> Page:
             answer = self._call(TRADES, {**window, "page_no": number, "page_size": TRADE_PAGE})
@@ -304,7 +303,3 @@ def _with_plain(row: Record, path: Sequence[str], plain: Mapping[str, str]) -> R
         return row
     head, *rest = path
     return {**row, head: _with_plain(row[head], rest, plain) if rest else plain[cipher]}
-
-
-def _wall_clock(moment: datetime) -> str:
-    return f"{moment.astimezone(VENDOR_ZONE):%Y-%m-%d %H:%M:%S}"

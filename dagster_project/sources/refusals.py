@@ -1,4 +1,4 @@
-"""What the POS clients share: what a refusal means when its code is not documented, and their wall clock.
+"""What a POS vendor's refusal means when its code is not documented.
 
 None of the three vendors publishes a table of error codes that could be checked. Codes of throttling can therefore be
 named in chain.yml (`throttle_codes`), and the vendor's text is looked at to choose the kind of error; it is never
@@ -8,17 +8,10 @@ repeated in a message, a note or a log.
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from dagster_project.lang import tr
 from dagster_project.sources.errors import RateLimited, VendorConfigError, VendorError
-
-VENDOR_ZONE = ZoneInfo(
-    "Asia/Shanghai"
-)  # what the vendors' wall-clock times mean, whatever the chain's zone is
-MOST_RECORDS = 10_000  # of one slice, so that a slice fits in memory
 
 _CODE = re.compile(r"[\w.:-]{1,40}")
 _PHONE_LIKE = re.compile(r"\d{11,}")
@@ -56,8 +49,3 @@ def refusal(api: str, code: Any, text: Any, throttle_codes: frozenset[str] = fro
             ),
         )
     return VendorError(api, shown)
-
-
-def wall_time(moment: datetime) -> str:
-    """`yyyy-MM-dd HH:mm:ss` of an aware moment on the vendor's clock."""
-    return f"{moment.astimezone(VENDOR_ZONE):%Y-%m-%d %H:%M:%S}"
