@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
-from wecom_stub import SECRET, Clock, Stub, ok
+from vendor_stub import Clock
+from wecom_stub import SECRET, Stub, ok
 
 from dagster_project.sources import (
     HttpStatusError,

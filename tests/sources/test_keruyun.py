@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wecom_stub import Clock
+from vendor_stub import NO_ENVELOPE, SHANGHAI, VendorStub, following
 
 from dagster_project.sources.errors import (
     MalformedResponse,
     RateLimited,
-    SourceError,
     TokenRejected,
     TooManyRows,
     VendorConfigError,
@@ -37,7 +36,6 @@ from dagster_project.sources.keruyun import (
 )
 from dagster_project.sources.vendor import Slice
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 SECRET = "app-s3cret"
 DAY = Slice("orders", datetime(2026, 3, 2, tzinfo=SHANGHAI), datetime(2026, 3, 3, tzinfo=SHANGHAI), "ordered")
 Answer = bytes | Exception | int
@@ -87,46 +85,29 @@ def detail(body: dict[str, Any]) -> bytes:
     )
 
 
-class Vendor:
+class Vendor(VendorStub[KeruyunClient]):
     """Answers per path; the last answer repeats. Tokens are t1, t2, …"""
 
     def __init__(self, **answers: list[Answer | Callable[[dict[str, Any]], Answer]]) -> None:
+        settings = {
+            "base_url": "https://keruyun.test",
+            "app_key": "AK",
+            "app_secret": SECRET,
+            "shop_id": "S1",
+        }
+        super().__init__(KeruyunClient, settings, epoch=1_772_000_000.9)
         self.answers: dict[str, list[Any]] = {"queryDetail": [detail], **answers}
-        self.requests: list[httpx.Request] = []
         self.tokens = 0
-        self.clock = Clock()
-
-    def client(self, **settings: str) -> KeruyunClient:
-        given = {"base_url": "https://keruyun.test", "app_key": "AK", "app_secret": SECRET, "shop_id": "S1"}
-        return KeruyunClient(
-            given | settings,
-            connection="till",
-            zone=SHANGHAI,
-            transport=httpx.MockTransport(self._handle),
-            sleep=self.clock.sleep,
-            clock=self.clock,
-            now=lambda: 1_772_000_000.9,
-        )
 
     def asked(self, path: str) -> list[httpx.Request]:
         return [request for request in self.requests if request.url.path == path]
 
-    def _handle(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
+    def handle(self, request: httpx.Request) -> Any:
         name = request.url.path.rsplit("/", 1)[1]
         if name == "get" and name not in self.answers:
             self.tokens += 1
-            answer: Any = code(0, result={"token": f"t{self.tokens}"})
-        else:
-            queue = self.answers[name]
-            answer = queue.pop(0) if len(queue) > 1 else queue[0]
-        if callable(answer):
-            answer = answer(json.loads(request.content))
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, int):
-            return httpx.Response(answer)
-        return httpx.Response(200, content=answer)
+            return code(0, result={"token": f"t{self.tokens}"})
+        return following(self.answers[name], json.loads(request.content or "{}"))
 
 
 def rows_of(vendor: Vendor, **settings: str) -> list[dict[str, Any]]:
@@ -293,10 +274,7 @@ class TestEnvelope:
     @pytest.mark.parametrize(
         "content",
         [
-            b"",
-            b"<html>",
-            b"[]",
-            b"{}",
+            *NO_ENVELOPE,
             b'{"code":0}',
             b'{"code":null,"result":{"success":true,"data":{}}}',
             b'{"code":false,"result":{"success":true,"data":{}}}',
@@ -307,8 +285,6 @@ class TestEnvelope:
             b'{"code":0,"result":{"success":true}}',
             b'{"code":0,"result":{"success":true,"data":[]}}',
             b'{"result":{"success":true,"data":{}}}',
-            b"\xff\xfe",
-            b"[" * 100_000,
         ],
     )
     def test_anything_undocumented_is_malformed(self, content: bytes) -> None:
@@ -318,10 +294,8 @@ class TestEnvelope:
     @given(st.binary() | st.text().map(str.encode))
     def test_no_bytes_crash_it(self, content: bytes) -> None:
         for decode in (decode_envelope, decode_token):
-            try:
+            with contextlib.suppress(MalformedResponse, VendorError):
                 decode("api", content)
-            except SourceError as error:
-                assert isinstance(error, MalformedResponse | VendorError)
 
     @given(
         st.fixed_dictionaries(

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
-from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vendor_stub import NO_ENVELOPE, SHANGHAI, VendorStub, junk
 
 from dagster_project.sources.errors import (
     MalformedResponse,
@@ -28,8 +28,7 @@ from dagster_project.sources.errors import (
 from dagster_project.sources.ktt import KttClient, decode_envelope, sign
 from dagster_project.sources.vendor import Slice
 
-ZONE = ZoneInfo("Asia/Shanghai")
-DAY = datetime(2026, 3, 2, tzinfo=ZONE)
+DAY = datetime(2026, 3, 2, tzinfo=SHANGHAI)
 ORDERS = Slice("orders", DAY, DAY + timedelta(days=1), "updated")
 SALES = Slice("after_sales", DAY, DAY + timedelta(hours=12), "updated")
 SETTINGS = {
@@ -41,37 +40,18 @@ SETTINGS = {
 Form = dict[str, str]
 
 
-class Stub:
+class Stub(VendorStub[KttClient]):
     """Answers each call by `answer(form)`; keeps the forms."""
 
     def __init__(self, answer: Callable[[Form], Any]) -> None:
+        super().__init__(KttClient, SETTINGS, epoch=1_772_400_000.9)
         self.forms: list[Form] = []
-        self.urls: list[str] = []
-        self.slept: list[float] = []
-        self.time = 0.0
         self._answer = answer
 
-    def client(self, **settings: str) -> KttClient:
-        return KttClient(
-            {**SETTINGS, **settings},
-            connection="ktt",
-            zone=ZONE,
-            transport=httpx.MockTransport(self._handle),
-            sleep=self._sleep,
-            clock=lambda: self.time,
-            now=lambda: 1_772_400_000.9,
-        )
-
-    def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time += seconds
-
-    def _handle(self, request: httpx.Request) -> httpx.Response:
+    def handle(self, request: httpx.Request) -> Any:
         form = {key: values[0] for key, values in parse_qs(request.content.decode()).items()}
         self.forms.append(form)
-        self.urls.append(str(request.url))
-        answer = self._answer(form)
-        return answer if isinstance(answer, httpx.Response) else httpx.Response(200, json=answer)
+        return self._answer(form)
 
 
 def orders(rows: list[dict[str, Any]], has_next: bool = False) -> dict[str, Any]:
@@ -123,10 +103,7 @@ class TestEnvelope:
     @pytest.mark.parametrize(
         "content",
         [
-            b"",
-            b"<html>502</html>",
-            b"[]",
-            b"{}",
+            *NO_ENVELOPE,
             b'{"order_list":[]}',
             b'{"a_response":{},"b_response":{}}',
             b'{"a_response":[]}',
@@ -134,8 +111,6 @@ class TestEnvelope:
             b'{"error_response":{}}',
             b'{"error_response":{"error_code":"?"}}',
             b'{"error_response":null}',
-            b"\xff\xfe",
-            b"[" * 100_000,
         ],
     )
     def test_anything_undocumented_is_malformed(self, content: bytes) -> None:
@@ -172,18 +147,7 @@ class TestEnvelope:
         content = b'{"response":{"success":true,"error_code":1000000,"result":[]}}'
         assert decode_envelope("api", content)["result"] == []
 
-    @given(
-        st.binary()
-        | st.recursive(
-            st.none() | st.booleans() | st.integers() | st.text(),
-            lambda inner: (
-                st.lists(inner)
-                | st.dictionaries(
-                    st.sampled_from(["response", "error_response", "error_code", "success", "x"]), inner
-                )
-            ),
-        ).map(lambda value: json.dumps(value).encode())
-    )
+    @given(junk("response", "error_response", "error_code", "success", "x"))
     def test_never_crashes(self, content: bytes) -> None:
         with contextlib.suppress(MalformedResponse, VendorError):
             assert isinstance(decode_envelope("api", content), dict)
@@ -194,8 +158,8 @@ class TestSlices:
         pieces = Stub(lambda form: orders([])).client().slices(date(2026, 3, 3), date(2026, 3, 1))
         for table, longest in (("orders", timedelta(hours=24)), ("after_sales", timedelta(hours=12))):
             windows = [(p.begin, p.end) for p in pieces if p.table == table]
-            assert windows[0][0] == datetime(2026, 3, 1, tzinfo=ZONE)
-            assert windows[-1][1] == datetime(2026, 3, 4, tzinfo=ZONE)
+            assert windows[0][0] == datetime(2026, 3, 1, tzinfo=SHANGHAI)
+            assert windows[-1][1] == datetime(2026, 3, 4, tzinfo=SHANGHAI)
             assert all(a[1] == b[0] for a, b in itertools.pairwise(windows))
             assert all(end - begin <= longest for begin, end in windows if begin and end)
         assert len({piece.name for piece in pieces}) == len(pieces)
@@ -218,7 +182,7 @@ class TestFetch:
             "page_number": "1",
             "page_size": "100",
         }
-        assert stub.urls == ["http://ktt.test/api/router"]
+        assert [str(url) for url in stub.urls] == ["http://ktt.test/api/router"]
 
     def test_follows_has_next_and_not_the_length_of_a_page(self) -> None:
         def answer(form: Form) -> Any:
@@ -294,7 +258,7 @@ class TestFetch:
         answers = iter([refusal(70031), refusal(52101), orders([])])
         stub = Stub(lambda form: next(answers))
         assert read(stub.client()) == []
-        assert stub.slept == [60.0, 60.0]
+        assert stub.clock.slept == [60.0, 60.0]
 
     def test_never_above_the_calls_per_minute(self) -> None:
         def answer(form: Form) -> Any:
@@ -304,7 +268,7 @@ class TestFetch:
         stub = Stub(answer)
         read(stub.client(calls_per_minute="4"))  # 4 pages, read twice
         assert len(stub.forms) == 8
-        assert stub.time >= 60
+        assert sum(stub.clock.slept) >= 60
 
     def test_server_errors_are_tried_again(self) -> None:
         answers = iter([httpx.Response(502), orders([{"order_sn": "O1"}])])

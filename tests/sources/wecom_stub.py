@@ -8,26 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+from vendor_stub import Clock, following, reply
 
 from dagster_project.sources import WecomClient
 
 SECRET = "s3cret-of-the-app"
 Answer = dict[str, Any] | bytes | int | Exception
-
-
-class Clock:
-    """A clock that moves only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 class Stub:
@@ -67,16 +53,7 @@ class Stub:
         queue = self.answers[api]
         if not queue:
             return httpx.Response(404, text="not found")
-        answer = queue.pop(0) if len(queue) > 1 else queue[0]
-        if callable(answer):
-            answer = answer(body)
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, int):
-            return httpx.Response(answer, text="<html>gateway</html>")
-        if isinstance(answer, bytes):
-            return httpx.Response(200, content=answer)
-        return httpx.Response(200, json=answer)
+        return reply(following(queue, body))
 
 
 def token(value: str = "token-1", lifetime: int = 7200) -> dict[str, Any]:
