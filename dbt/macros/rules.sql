@@ -42,3 +42,14 @@
         '60 * cast(substr(' ~ clock ~ ', 1, 2) as integer) + cast(substr(' ~ clock ~ ', 4, 2) as integer)'
     ) }}
 {%- endmacro %}
+
+
+{#  True when every difference is more than rounding: more than a fen per piece, whatever the till rounds off (抹零),
+    which tills write with either sign, before or after net.  #}
+{% macro beyond_rounding(differences, rounding, pieces) -%}
+    {%- for difference in differences -%}
+    least(abs({{ difference }}), abs({{ difference }} - {{ rounding }}), abs({{ difference }} + {{ rounding }})) > {{ pieces }}
+        {%- if not loop.last %}
+        and {% endif %}
+    {%- endfor -%}
+{%- endmacro %}

@@ -80,19 +80,7 @@ final as (
         line_discount_fen,
         difference_fen
     from readings
-    -- a fen per line is rounding; tills write 抹零 with either sign, before or after net
-    where
-        least(abs(difference_fen), abs(before_discount_fen), abs(before_coupon_fen)) > lines
-        and least(
-            abs(difference_fen - rounding_fen),
-            abs(before_discount_fen - rounding_fen),
-            abs(before_coupon_fen - rounding_fen)
-        ) > lines
-        and least(
-            abs(difference_fen + rounding_fen),
-            abs(before_discount_fen + rounding_fen),
-            abs(before_coupon_fen + rounding_fen)
-        ) > lines
+    where {{ beyond_rounding(['difference_fen', 'before_discount_fen', 'before_coupon_fen'], 'rounding_fen', 'lines') }}
 
 )
 

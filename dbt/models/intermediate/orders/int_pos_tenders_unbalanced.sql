@@ -54,11 +54,7 @@ final as (
 
     select *
     from compared
-    -- a fen per tender is rounding; tills write 抹零 with either sign, before or after net
-    where
-        abs(difference_fen) > tenders
-        and abs(difference_fen - rounding_fen) > tenders
-        and abs(difference_fen + rounding_fen) > tenders
+    where {{ beyond_rounding(['difference_fen'], 'rounding_fen', 'tenders') }}
 
 )
 
