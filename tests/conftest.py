@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from dagster_project.config import Chain, load_chain
 from dagster_project.lang import LANGUAGE
+from dagster_project.presets import registry
 
 # a world of its own against its own WeCom server, with kills: about twelve minutes, so `make accept` asks for it
 collect_ignore_glob = [] if os.environ.get("LINLI_ACCEPT") else ["acceptance/*"]
@@ -47,6 +50,39 @@ def drop(root: Path, connection: str, feed: str, night: str, name: str, content:
     return path
 
 
+BringPackage = Callable[[str, Mapping[str, str]], None]
+
+
+@pytest.fixture
+def bring_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BringPackage]:
+    """Installs, for one test, a package with presets by name; an empty one is promised, but not brought."""
+    brought: list[str] = []
+
+    def forget() -> None:
+        registry._brought.cache_clear()
+        registry.load_preset.cache_clear()
+        for package in brought:
+            sys.modules.pop(package, None)
+
+    def bring(package: str, presets: Mapping[str, str]) -> None:
+        folder, info = tmp_path / package, tmp_path / f"{package}-1.0.dist-info"
+        folder.mkdir()
+        info.mkdir()
+        (folder / "__init__.py").write_text("")
+        for name, text in presets.items():
+            if text:
+                (folder / f"{name}.yml").write_text(text, "utf-8")
+        points = "".join(f"{name} = {package}\n" for name in presets)
+        (info / "entry_points.txt").write_text(f"[linli.presets]\n{points}")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        forget()
+        brought.append(package)
+
+    yield bring
+    forget()
+
+
 @pytest.fixture(name="drop")
 def _drop():  # type: ignore[no-untyped-def]
     return drop
@@ -54,8 +90,6 @@ def _drop():  # type: ignore[no-untyped-def]
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Ends without DuckDB's binding printing its uncounted references over the test report."""
-    import sys
-
     if hasattr(config, "workerinput"):
         return
     status = getattr(config, "_linli_exit", None)

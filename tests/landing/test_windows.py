@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import pytest
 
 from dagster_project.config import Chain, load_chain
 from dagster_project.landing import FeedLanding, land_windows
-from dagster_project.presets import load_preset, registry
 from dagster_project.privacy import ChainKey, Vault
 from dagster_project.sources.errors import (
     SourceError,
@@ -106,25 +105,15 @@ def some_days() -> dict[date, list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def toy_chain(chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chain]:
+def toy_chain(chain: Chain, bring_package: Callable[[str, dict[str, str]], None]) -> Chain:
     """A chain with a connection whose preset another package brings, as vendors' own would."""
-    (tmp_path / "toy_package").mkdir()
-    (tmp_path / "toy_package" / "__init__.py").write_text("")
-    (tmp_path / "toy_package" / "toy_pos.yml").write_text(PRESET, "utf-8")
-    info = tmp_path / "toy_package-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-package\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[linli.presets]\ntoy_pos = toy_package\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    registry._brought.cache_clear()
+    bring_package("toy_package", {"toy_pos": PRESET})
     path = chain.root / "chain.yml"
     text = path.read_text("utf-8").replace(
         "connections:\n", "connections:\n  - {name: toy, preset: toy_pos}\n"
     )
     path.write_text(text, "utf-8")
-    yield load_chain(chain.root)
-    registry._brought.cache_clear()
-    load_preset.cache_clear()
+    return load_chain(chain.root)
 
 
 def pull(chain: Chain, toy: Toy, *nights: date) -> dict[str, FeedLanding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -19,7 +19,6 @@ from dagster_project.presets import (
     load_preset,
     parse_preset,
     preset_names,
-    registry,
 )
 
 SHIPPED = {
@@ -107,29 +106,15 @@ def test_a_wrong_preset_says_what_is_wrong(old: str, new: str, problem: str) -> 
 
 
 def test_another_package_brings_a_preset_by_entry_point(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bring_package: Callable[[str, dict[str, str]], None],
 ) -> None:
-    (tmp_path / "our_till").mkdir()
-    (tmp_path / "our_till" / "__init__.py").write_text("")
-    (tmp_path / "our_till" / "mine.yml").write_text(GOOD, "utf-8")
-    info = tmp_path / "our_till-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: our-till\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[linli.presets]\nmine = our_till\ngone = our_till\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    registry._brought.cache_clear()
-    load_preset.cache_clear()
-    try:
-        assert "mine" in preset_names()
-        assert load_preset("mine").feeds == ("products",)
-        with pytest.raises(PresetError, match=r"our_till.*gone\.yml"):
-            load_preset("gone")
-        with pytest.raises(PresetError, match=r"standard_pos"):
-            load_preset("nobody_has_this")
-    finally:
-        registry._brought.cache_clear()
-        load_preset.cache_clear()
-        sys.modules.pop("our_till", None)
+    bring_package("our_till", {"mine": GOOD, "gone": ""})
+    assert "mine" in preset_names()
+    assert load_preset("mine").feeds == ("products",)
+    with pytest.raises(PresetError, match=r"our_till.*gone\.yml"):
+        load_preset("gone")
+    with pytest.raises(PresetError, match=r"standard_pos"):
+        load_preset("nobody_has_this")
 
 
 def test_every_feed_of_the_contract_can_be_brought() -> None:
