@@ -51,7 +51,7 @@ def ingest(rows: int, with_dlt: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from dagster_project.landing.benchmark import measure
+    from dagster_project.benchmarks.ingest import measure
 
     console = Console()
     with tempfile.TemporaryDirectory() as folder, console.status("…") as status:

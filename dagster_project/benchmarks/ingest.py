@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.config import Chain, load_chain
-from dagster_project.landing.files import land_files
+from dagster_project.landing import land_files
 from dagster_project.privacy import ChainKey
 
 NIGHT = date(2026, 11, 21)
@@ -86,7 +86,7 @@ def measure(folder: Path, rows: int, say: Callable[[str], None], *, with_dlt: bo
 
 def _in_process(way: str, folder: Path) -> Timing:
     done = subprocess.run(
-        [sys.executable, "-m", "dagster_project.landing.benchmark", way, str(folder)],
+        [sys.executable, "-m", "dagster_project.benchmarks.ingest", way, str(folder)],
         capture_output=True,
         text=True,
         check=True,
