@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import re
 import shutil
 import tempfile
@@ -11,7 +10,6 @@ import zipfile
 from datetime import date
 from pathlib import Path
 
-import openpyxl
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -31,6 +29,7 @@ from dagster_project.landing.mapping import map_table
 from dagster_project.landing.readers import UnreadableFileError
 from dagster_project.lang import LANGUAGE
 from dagster_project.privacy import ChainKey
+from tests.landing.readerkit import workbook
 
 KEY = ChainKey(b"k" * 32)
 NIGHT = "2026-11-21"
@@ -57,15 +56,6 @@ def unknown_pos(rows: int = 60) -> bytes:
                 f"{sign}{part + 1},{sign}{part + 1}.50,{NAMES[i % 3]},{kind},幸福路{i}号{NAMES[0]}"
             )
     return "\r\n".join([*lines, "合计,,,,,,,,180.00,,,", ""]).encode("gb18030")
-
-
-def workbook(*lines: list) -> bytes:
-    book = openpyxl.Workbook()
-    for line in lines:
-        book.active.append(line)
-    buffer = io.BytesIO()
-    book.save(buffer)
-    return buffer.getvalue()
 
 
 def siss() -> bytes:

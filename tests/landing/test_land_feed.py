@@ -19,6 +19,7 @@ from dagster_project.config import Chain
 from dagster_project.landing import FeedLanding, land_files
 from dagster_project.landing.readers import UnreadableFileError, read_bytes
 from dagster_project.privacy import ChainKey, Vault
+from tests.landing.readerkit import saved, workbook
 
 KEY = ChainKey(b"k" * 32)
 NIGHT = "2026-11-01"
@@ -43,15 +44,6 @@ def rows(chain: Chain, landing: FeedLanding) -> list[dict]:
         if manifest.lake_path
         for row in pq.read_table(chain.paths.lake / manifest.lake_path).to_pylist()
     ]
-
-
-def workbook(*lines: list) -> bytes:
-    book = openpyxl.Workbook()
-    for line in lines:
-        book.active.append(line)
-    buffer = io.BytesIO()
-    book.save(buffer)
-    return buffer.getvalue()
 
 
 def test_a_gb18030_csv_is_read_exactly(chain: Chain, drop) -> None:
@@ -299,9 +291,7 @@ def test_what_a_reader_finds_unusual_is_said_once_with_the_file(chain: Chain, dr
         sheet.append(["sku", "item_name", "category"])
         sheet.append([f"A{number}", "白菜", "叶菜"])
     book.create_sheet("说明").append(["请勿修改"])
-    buffer = io.BytesIO()
-    book.save(buffer)
-    drop(chain.root, "pos_main", "products", NIGHT, "商品.xlsx", buffer.getvalue())
+    drop(chain.root, "pos_main", "products", NIGHT, "商品.xlsx", saved(book))
     landing = land(chain, name="products")
     assert landing.total("rows_loaded") == 2
     assert len([note for note in landing.notes if "十一月" in note and "商品.xlsx" in note]) == 1
