@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, get_args
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 from dagster_project.lang import tr
 from dagster_project.sandbox.errors import SandboxError
@@ -71,14 +71,27 @@ class Fault:
         return True
 
 
-class FaultPlan:
+class Countable(Protocol):
+    """What a plan needs of a fault: `skip` matching calls pass first, then `times` calls fail."""
+
+    @property
+    def skip(self) -> int: ...
+
+    @property
+    def times(self) -> int: ...
+
+
+F = TypeVar("F", bound=Countable)
+
+
+class FaultPlan(Generic[F]):
     """Hands out faults call by call. The first fault of the list that is due wins."""
 
-    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+    def __init__(self, faults: Iterable[F] = ()) -> None:
         self._lock = Lock()
-        self._due: list[tuple[Fault, int]] = [(fault, 0) for fault in faults]  # fault, matching calls seen
+        self._due: list[tuple[F, int]] = [(fault, 0) for fault in faults]  # fault, matching calls seen
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: F) -> None:
         with self._lock:
             self._due.append((fault, 0))
 
@@ -86,13 +99,13 @@ class FaultPlan:
         with self._lock:
             self._due.clear()
 
-    def take(self, api: str, args: Mapping[str, Any]) -> Fault | None:
-        """The fault for this call; a fault that has failed `times` calls is spent."""
+    def take(self, matches: Callable[[F], bool]) -> F | None:
+        """The fault for a call that `matches` tells of; a fault that has failed `times` calls is spent."""
         with self._lock:
-            kept: list[tuple[Fault, int]] = []
-            hit: Fault | None = None
+            kept: list[tuple[F, int]] = []
+            hit: F | None = None
             for fault, seen in self._due:
-                if hit is None and fault.matches(api, args):
+                if hit is None and matches(fault):
                     seen += 1
                     if seen > fault.skip:
                         hit = fault

@@ -104,7 +104,7 @@ class Gate:
     clock: Clock
     tokens: Tokens
     limiter: RateLimiter
-    faults: FaultPlan
+    faults: FaultPlan[Fault]
 
     def answer(
         self,

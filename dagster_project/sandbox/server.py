@@ -105,7 +105,7 @@ class Sandbox:
             return PlainTextResponse("404 page not found", status_code=404)
         args, broken = await _arguments(request)
         token = str(args.pop("access_token", ""))
-        fault = self._gate.faults.take(api, args)
+        fault = self._gate.faults.take(lambda fault: fault.matches(api, args))
         kind = fault.kind if fault else None
         body: dict[str, Any] | None = None
         if kind != "html" and not (fault and kind == "reset" and not fault.after):

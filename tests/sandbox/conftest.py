@@ -148,7 +148,7 @@ class Caller:
         self.token = self.raw("gettoken", corpid="demo", corpsecret="demo")["access_token"]
 
     def raw(self, api: str, *, method: str = "POST", token: str = "", **args: Any) -> dict[str, Any]:
-        fault = self.gate.faults.take(api, args)
+        fault = self.gate.faults.take(lambda fault: fault.matches(api, args))
         return self.gate.answer(api, method, args, token, fault, False)
 
     def __call__(self, api: str, **args: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from starlette.routing import Route
 from dagster_project.lang import tr
 from dagster_project.sandbox.clock import BEIJING
 from dagster_project.sandbox.errors import SandboxError
+from dagster_project.sandbox.faults import FaultPlan
 from dagster_project.sandbox.transport import HOST, Line
 
 KEPT_CALLS = 100_000
@@ -341,7 +342,7 @@ class VendorSandbox:
     ) -> None:
         self.vendor = vendor
         self._lock = Lock()
-        self._faults: list[tuple[VendorFault, int]] = []  # fault, matching calls seen
+        self._faults = FaultPlan[VendorFault]()
         self._calls: deque[VendorCall] = deque(maxlen=KEPT_CALLS)
         self._limits = SlidingLimits(limits)
         for fault in faults:
@@ -400,12 +401,10 @@ class VendorSandbox:
         if cannot:
             name = self.vendor.name
             raise SandboxError(tr(f"{name} 没有 {fault.kind} 这种故障", f"{name} cannot have {fault.kind}"))
-        with self._lock:
-            self._faults.append((fault, 0))
+        self._faults.add(fault)
 
     def clear_faults(self) -> None:
-        with self._lock:
-            self._faults.clear()
+        self._faults.clear()
 
     def start(self) -> None:
         self._line.start()
@@ -414,20 +413,6 @@ class VendorSandbox:
         self._line.stop()
 
     # one call
-
-    def _take(self, ask: Ask) -> VendorFault | None:
-        with self._lock:
-            kept: list[tuple[VendorFault, int]] = []
-            hit: VendorFault | None = None
-            for fault, seen in self._faults:
-                if hit is None and self._matches(fault, ask):
-                    seen += 1
-                    if seen > fault.skip:
-                        hit = fault
-                if seen < fault.skip + fault.times:
-                    kept.append((fault, seen))
-            self._faults = kept
-            return hit
 
     def _matches(self, fault: VendorFault, ask: Ask) -> bool:
         if not fnmatchcase(ask.api, fault.api):
@@ -449,7 +434,7 @@ class VendorSandbox:
         if api is None:
             return PlainTextResponse("404 page not found", status_code=404)
         ask.api = api
-        ask.fault = fault = self._take(ask)
+        ask.fault = fault = self._faults.take(lambda planned: self._matches(planned, ask))
         body = self._body(ask, at)
         silent = fault is not None and fault.kind in ("timeout", "reset")
         self._note(ask, None if body is None or silent else self.vendor.code_of(body), at)
