@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from dagster_project.lang import tr
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dagster_project.identity.benchmark import Outcome, World
 
 
 @click.group("bench", invoke_without_command=True)
@@ -46,7 +54,6 @@ def ingest(rows: int, with_dlt: bool) -> None:
     例：linli bench ingest --rows 1200000
     """
     import tempfile
-    from pathlib import Path
 
     from rich.console import Console
     from rich.table import Table
@@ -91,3 +98,112 @@ def ingest(rows: int, with_dlt: bool) -> None:
                 "dlt is not installed: pip install dlt[duckdb]",
             )
         )
+
+
+@bench.command("identity")
+@click.option(
+    "--members",
+    "sizes",
+    default=(1_000_000,),
+    show_default=True,
+    multiple=True,
+    type=click.IntRange(1_000, 100_000_000),
+    help="人数，可写多次",
+)
+@click.option("--others/--no-others", "with_others", default=True, show_default=True, help="也跑别的做法")
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(0), help="随机种子，相同则世界相同")
+@click.option(
+    "--rates",
+    "rates_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="各种陷阱的比例（YAML），没写的用默认值",
+)
+def identity(sizes: tuple[int, ...], with_others: bool, seed: int, rates_file: Path | None) -> None:
+    """One ID 认人认得多准、多快：和 Splink、scipy、递归 SQL、按手机号关联比。
+
+    所有做法从同一批链接开始，各在自己的进程里跑，两个线程；真相已知。一百万人约十分钟，需要几 GB 磁盘。
+
+    \b
+    例：linli bench identity
+        linli bench identity --members 1000000 --members 5000000
+    """
+    import tempfile
+
+    from rich.console import Console
+
+    from dagster_project.identity.bench_rates import load_rates
+    from dagster_project.identity.benchmark import measure
+
+    rates = load_rates(rates_file)
+    console = Console()
+    worlds = []
+    with console.status("…") as status:
+        for size in sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                worlds.append(
+                    measure(
+                        Path(folder) / "world",
+                        size,
+                        status.update,
+                        seed=seed,
+                        rates=rates,
+                        with_others=with_others,
+                    )
+                )
+    _print_identity(console, worlds)
+
+
+def _print_identity(console: Console, worlds: list[World]) -> None:
+    from rich.table import Table
+
+    table = Table(
+        title="; ".join(
+            tr(
+                f"{world.persons:,} 人，{world.links:,} 条链接",
+                f"{world.persons:,} people, {world.links:,} links",
+            )
+            for world in worlds
+        )
+    )
+    table.add_column("")
+    for header in (
+        tr("精确率", "precision"), tr("召回率", "recall"), "F1", "B³ F1", tr("混人会员", "mixed"), tr("秒", "seconds"), "MB",
+    ):  # fmt: skip
+        table.add_column(header, justify="right")
+    for world in worlds:
+        for outcome in world.outcomes:
+            size = f"{world.persons // 1000:,}k " if len(worlds) > 1 else ""
+            table.add_row(size + _WAYS[outcome.way](), *_cells(outcome))
+        table.add_section()
+    console.print(table)
+    for world in worlds:
+        if not world.night_equals_rebuild:
+            raise click.ClickException(
+                tr("再跑一晚的结果和从头重建不同", "one more night differs from a rebuild from nothing")
+            )
+    for way in worlds[0].missing:
+        console.print(
+            tr(f"没有安装 {way}，未对比：pip install {way}", f"{way} is not installed: pip install {way}")
+        )
+
+
+_WAYS = {
+    "ours": lambda: tr("Linli，从头", "Linli, from nothing"),
+    "ours-night": lambda: tr("Linli，再跑一晚", "Linli, one more night"),
+    "limited": lambda: tr("按优先级，每人限号", "priority and limits per person"),
+    "splink": lambda: "Splink",
+    "scipy": lambda: "scipy",
+    "recursive": lambda: tr("递归 SQL（USING KEY）", "recursive SQL (USING KEY)"),
+    "naive": lambda: tr("按手机号关联", "join by phone"),
+    "oracle": lambda: tr("只用真链接（上限）", "true links only (ceiling)"),
+}
+
+
+def _cells(outcome: Outcome) -> list[str]:
+    shares = (outcome.precision, outcome.recall, outcome.f1, outcome.b_cubed_f1)
+    return [
+        *(f"{share:.4f}" for share in shares),
+        f"{outcome.mixed_share:.3%}",
+        f"{outcome.seconds:.1f}",
+        f"{outcome.peak_mb:,}",
+    ]

@@ -179,5 +179,22 @@ PAGES = {
         """,
         {"rows": "rows of the file", "with_dlt": "run dlt too (minutes)"},
     ),
+    "bench identity": Page(
+        """How well and how fast One ID tells people: beside Splink, scipy, recursive SQL and a join by phone.
+
+        All start from the same links, each in a process of its own with two threads; the truth is known. A million
+        people take about ten minutes and a few GB of disk.
+
+        \b
+        Example: linli bench identity
+                 linli bench identity --members 1000000 --members 5000000
+        """,
+        {
+            "sizes": "people; may be given several times",
+            "with_others": "run the other ways too",
+            "seed": "random seed; the same seed gives the same world",
+            "rates_file": "rates of the traps (YAML); what is not in it keeps its default",
+        },
+    ),
     "bench simulate": Page("Lines per second that the simulator writes.", {}),
 }

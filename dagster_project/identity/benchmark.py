@@ -1,0 +1,191 @@
+"""How well and how fast One ID resolves a member graph, beside Splink, scipy, recursive SQL and a join by phone.
+
+Every way starts from the same claims in a DuckDB file and ends with every record's member stored in one; each runs in
+a process of its own with two threads, timed without start-up, imports and the first use of compiled code.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from dagster_project.identity import bench_models, bench_ways
+from dagster_project.identity.bench_rates import Rates
+from dagster_project.identity.bench_world import write_world
+from dagster_project.identity.scores import score_records
+
+OURS = ("ours", "ours-night")
+OTHERS = ("limited", "splink", "scipy", "recursive", "naive")
+_LIBRARIES = {"splink": "splink.clustering", "scipy": "scipy.sparse.csgraph"}
+
+
+@dataclass
+class Outcome:
+    """One way on one world. Shares lie in 0 … 1; `members` is how many it made, `peak_mb` of its whole process."""
+
+    way: str
+    persons: int
+    seconds: float
+    peak_mb: int
+    members: int
+    precision: float
+    recall: float
+    f1: float
+    b_cubed_f1: float
+    mixed_share: float
+
+
+@dataclass
+class World:
+    """`links`: distinct pairs of identifiers. `night_equals_rebuild`: None when the night was not run."""
+
+    persons: int
+    links: int
+    outcomes: list[Outcome]
+    missing: list[str]
+    night_equals_rebuild: bool | None = None
+
+
+def measure(
+    folder: Path,
+    persons: int,
+    say: Callable[[str], None],
+    *,
+    seed: int = 7,
+    rates: Rates | None = None,
+    with_others: bool = True,
+) -> World:
+    """Makes a world of `persons` in `folder` and runs every way on it, one after the other.
+
+    Raises:
+        RuntimeError: a way failed; with its own last words.
+    """
+    rates = rates or Rates()
+    missing = [
+        way for way, library in _LIBRARIES.items() if with_others and find_spec(library.split(".")[0]) is None
+    ]
+    ways = [*OURS, *(way for way in OTHERS if with_others and way not in missing), "oracle"]
+    say(f"{persons:,}")
+    _in_process("prepare", folder, str(persons), str(seed), rates.model_dump_json())
+    world = World(persons, json.loads((folder / "links.json").read_text("utf-8")), [], missing)
+    for way in ways:
+        if way == "ours-night":
+            _in_process("fill-night", folder)
+        outcome = _in_process(way, folder)
+        say(f"{way}: {outcome['seconds']:.1f} s")
+        world.outcomes.append(Outcome(persons=persons, **outcome))
+        (folder / f"{way}.duckdb").unlink(missing_ok=True)
+        if way == "ours-night":
+            world.night_equals_rebuild = _in_process("rebuild", folder)["equal"]
+    return world
+
+
+def _in_process(way: str, folder: Path, *more: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster_project.identity.benchmark", way, str(folder), *more],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{way}: {done.stderr.strip()[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _run(way: str, folder: Path) -> dict[str, Any]:
+    """One way, timed and scored; its memory is read before the scoring begins."""
+    bench_ways.warm_up()
+    if way in OURS:
+        night = "warm" if way == "ours-night" else "cold"
+        connection = bench_models.open_warehouse(folder)
+        take = bench_models.resolve(connection, folder, night)
+    else:
+        night, connection = "cold", bench_ways.open_way(folder, way)
+        take = _other(connection, way)
+    started = time.perf_counter()
+    result = take()
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return {"way": way, "seconds": seconds, "peak_mb": peak} | _score(connection, result, night)
+
+
+def _other(connection: duckdb.DuckDBPyConnection, way: str) -> Callable[[], str]:
+    # first use of the libraries is no part of it
+    if way in _LIBRARIES:
+        import_module(_LIBRARIES[way])
+
+    def take() -> str:
+        bench_ways.WAYS[way](connection)
+        connection.execute("checkpoint")
+        return bench_ways.RESULT
+
+    return take
+
+
+def _score(connection: duckdb.DuckDBPyConnection, result: str, night: str) -> dict[str, Any]:
+    known = "true" if night == "warm" else "not tonight"
+    truth = f"(select connection, feed, record_id, person as person_id from world.records where {known})"
+    scores = score_records(connection, truth, result)
+    return {
+        "members": scores["members"],
+        "precision": scores["pairwise"]["precision"],
+        "recall": scores["pairwise"]["recall"],
+        "f1": scores["pairwise"]["f1"],
+        "b_cubed_f1": scores["b_cubed"]["f1"],
+        "mixed_share": scores["mixed_share"],
+    }
+
+
+def _prepare(folder: Path, persons: str, seed: str, rates: str) -> dict[str, Any]:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    links = write_world(
+        folder / "world.duckdb",
+        int(persons),
+        Rates.model_validate_json(rates),
+        int(seed),
+        bench_models.placeholder_tokens(),
+    )
+    (folder / "links.json").write_text(json.dumps(links), "utf-8")
+    bench_models.build(folder)
+    return _fill(folder, "cold")
+
+
+def _fill(folder: Path, night: str) -> dict[str, Any]:
+    with bench_models.open_warehouse(folder) as connection:
+        bench_models.fill(connection, folder, night)
+    return {}
+
+
+def _rebuild(folder: Path) -> dict[str, Any]:
+    """Whether tonight's tables are those that a build from nothing makes."""
+    with bench_models.open_warehouse(folder) as connection:
+        tonight = bench_models.fingerprints(connection, folder)
+        bench_models.resolve(connection, folder, "cold")()
+        return {"equal": tonight == bench_models.fingerprints(connection, folder)}
+
+
+def main(arguments: Sequence[str]) -> dict[str, Any]:
+    """One step in this process: `prepare`, `fill-night`, `rebuild`, or one of the ways."""
+    step, folder, *more = arguments
+    if step == "prepare":
+        return _prepare(Path(folder), *more)
+    if step == "fill-night":
+        return _fill(Path(folder), "warm")
+    return _rebuild(Path(folder)) if step == "rebuild" else _run(step, Path(folder))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(main(sys.argv[1:])) + "\n")
