@@ -279,7 +279,7 @@ where store_code not in (select store_code from ops.stores)
 def open_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
     """The built warehouse with two threads and the world attached as `world`, read-only."""
     connection = duckdb.connect(str(folder / "chain" / "warehouse.duckdb"))
-    connection.execute("set threads = 2; set timezone = 'Asia/Shanghai'")
+    connection.execute("set threads = 2; set enable_progress_bar = false; set timezone = 'Asia/Shanghai'")
     connection.execute(f"attach '{folder / 'world.duckdb'}' as world (read_only)")
     return connection
 

@@ -31,8 +31,8 @@ class Rates(BaseModel):
     card: Share = 0.82
     phone_on_card: Share = 0.93
     openid_on_card: Share = 0.25
-    alipay_on_card: Share = 0.25
-    face_on_card: Share = 0.12
+    alipay_on_card: Share = 0.2
+    face_on_card: Share = 0.1
     mall_account: Share = 0.72
     mini_account: Share = 0.41
     unionid_known: Share = 0.92  # of accounts

@@ -130,7 +130,7 @@ def open_way(folder: Path, way: str) -> duckdb.DuckDBPyConnection:
     path = folder / f"{way}.duckdb"
     path.unlink(missing_ok=True)
     connection = duckdb.connect(str(path))
-    connection.execute("set threads = 2")
+    connection.execute("set threads = 2; set enable_progress_bar = false")
     connection.execute(f"attach '{folder / 'world.duckdb'}' as world (read_only)")
     return connection
 

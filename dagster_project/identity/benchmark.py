@@ -49,13 +49,14 @@ class Outcome:
 
 @dataclass
 class World:
-    """`links`: distinct pairs of identifiers. `night_equals_rebuild`: None when the night was not run."""
+    """`links`: distinct pairs of identifiers. `missing`: ways whose library is not installed. `night_equals_rebuild`:
+    one more night left the very tables that a build from nothing makes."""
 
     persons: int
     links: int
     outcomes: list[Outcome]
     missing: list[str]
-    night_equals_rebuild: bool | None = None
+    night_equals_rebuild: bool = False
 
 
 def measure(

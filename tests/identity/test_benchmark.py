@@ -1,0 +1,319 @@
+"""The benchmark's world is what it says, its truth is right, and the command prints every way beside the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from dagster_project.cli.bench import identity
+from dagster_project.config import ConfigError
+from dagster_project.identity import bench_models, bench_ways, benchmark
+from dagster_project.identity.bench_rates import CARD_TRAPS, NUMBER_TRAPS, Rates, load_rates
+from dagster_project.identity.bench_world import FREEZE, write_world
+
+LISTED = ["l" * 32, "m" * 32]
+QUIET = dict.fromkeys((*NUMBER_TRAPS, *CARD_TRAPS, "two_cards", "reregistered", "wrong_remark"), 0.0)
+
+
+def world(folder: Path, members: int = 3000, seed: int = 7, **rates: float) -> duckdb.DuckDBPyConnection:
+    """A world with these traps only."""
+    path = folder / "world.duckdb"
+    write_world(path, members, Rates(**(QUIET | rates)), seed, LISTED)
+    return duckdb.connect(str(path), read_only=True)
+
+
+def one(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    [(value,)] = connection.execute(query).fetchall()
+    return int(value)
+
+
+def trapped(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    return dict(connection.execute("select trap, count(distinct person) from traps group by all").fetchall())
+
+
+def test_without_traps_every_link_is_true(tmp_path: Path) -> None:
+    with world(tmp_path) as con:
+        assert one(con, "select count(*) from claims") > 8000
+        assert one(con, "select count(*) from claims where owner_a != owner_b or owner_a < 0") == 0
+        assert trapped(con) == {}
+
+
+def test_a_recycled_number_changes_hands_after_the_freeze(tmp_path: Path) -> None:
+    with world(tmp_path, recycled_number=0.2, stale_card=0) as con:
+        assert one(con, "select count(*) from claims where owner_a != owner_b") == 0
+        gaps = con.execute(
+            "select min(first_at) - lag(max(last_at)) over (partition by identifier order by min(first_at)) as gap"
+            " from statements where namespace = 'phone' group by identifier, owner qualify gap is not null"
+        ).fetchall()
+        assert len(gaps) > 100
+        assert min(gap.total_seconds() for (gap,) in gaps) >= FREEZE
+
+
+def test_a_stale_card_states_the_old_number_after_it_was_given_up(tmp_path: Path) -> None:
+    with world(tmp_path, recycled_number=0.2, stale_card=1) as con:
+        overlaps = one(
+            con,
+            "select count(*) from statements as a inner join statements as b using (namespace, identifier)"
+            " where namespace = 'phone' and a.owner != b.owner and a.first_at < b.first_at and a.last_at > b.first_at",
+        )
+        assert overlaps > 10
+
+
+def test_a_family_number_is_its_head_s(tmp_path: Path) -> None:
+    with world(tmp_path, family_phone=0.3) as con:
+        strangers = con.execute(
+            "select identifier_b, count(distinct owner_a), count(distinct owner_b), bool_or(owner_a = owner_b)"
+            " from claims where namespace_b = 'phone' group by 1 having count(distinct owner_a) > 1"
+        ).fetchall()
+        assert len(strangers) > 100
+        assert {heads for _, _, heads, _ in strangers} == {1}
+        assert 2 <= min(people for _, people, _, _ in strangers) and max(p for _, p, _, _ in strangers) <= 4
+        # only the number is shared: nobody's account or card
+        assert (
+            one(con, "select count(*) from claims where owner_a != owner_b and namespace_b != 'phone'") == 0
+        )
+
+
+@pytest.mark.parametrize(
+    ("trap", "owner"),
+    [
+        ("shop_phone", "= -1"),
+        ("placeholder_listed", "= -1"),
+        ("placeholder_unlisted", "= -1"),
+        ("cashier_hub", ">= 0"),
+    ],
+)
+def test_a_number_on_many_cards_is_nobody_s_or_the_cashier_s(tmp_path: Path, trap: str, owner: str) -> None:
+    sizes = {"cards_per_hub": 40, "cards_per_shop": 40, "cards_per_placeholder": 40}
+    with world(tmp_path, **{trap: 0.2}, **sizes) as con:
+        crowds = con.execute(
+            "select identifier_b, count(distinct owner_a), min(owner_b) from claims"
+            f" where namespace_b = 'phone' and owner_a != owner_b and owner_b {owner} group by all"
+        ).fetchall()
+        assert sum(people for _, people, _ in crowds) > 350
+        assert max(people for _, people, _ in crowds) > 20
+        if trap == "placeholder_listed":
+            assert {number for number, _, _ in crowds} == set(LISTED)
+
+
+def test_a_handed_on_card_is_hers_before_and_his_after(tmp_path: Path) -> None:
+    with world(tmp_path, handed_on_card=0.3, openid_on_card=1, tickets=4) as con:
+        given = con.execute(
+            "select identifier, count(distinct owner), max(last_at) filter (owner = first_owner) <= min(first_at)"
+            " filter (owner != first_owner) from ("
+            "  select *, first_value(owner) over (partition by identifier order by first_at) as first_owner"
+            "  from statements where namespace = 'pos_member' and feed = 'tickets'"
+            ") group by 1 having count(distinct owner) > 1"
+        ).fetchall()
+        assert len(given) > 100
+        assert {(owners, is_after) for _, owners, is_after in given} == {(2, True)}
+        # the account that the first bearer tied to it was hers, and so was the card then
+        assert one(con, "select count(*) from claims where basis = 'openid' and owner_a != owner_b") == 0
+        later = "select count(*) from claims inner join records using (feed, record_id) where basis = 'openid' and owner_a != person"
+        assert one(con, later) > 100
+
+
+def test_wrong_numbers_are_false_links_and_nothing_else_is(tmp_path: Path) -> None:
+    rates = {"mistyped_digit": 0.1, "mistyped_hits": 0.5, "swapped_card": 0.1, "wrong_remark": 0.3}
+    with world(tmp_path, **rates) as con:
+        wrong = dict(
+            con.execute("select basis, count(*) from claims where owner_a != owner_b group by all").fetchall()
+        )
+        assert set(wrong) == {"phone", "remark_phone"}
+        assert one(con, "select count(*) from claims where owner_b = -1") > 80
+
+
+def test_one_person_keeps_her_records_through_new_numbers_cards_and_accounts(tmp_path: Path) -> None:
+    rates = {"number_change": 0.2, "two_phones": 0.2, "two_cards": 0.3, "reregistered": 0.2}
+    with world(tmp_path, **rates) as con:
+        assert one(con, "select count(*) from claims where owner_a != owner_b") == 0
+        for namespace, many in (("phone", 300), ("pos_member", 500), ("unionid", 100)):
+            several = (
+                f"select count(*) from (select owner from statements where namespace = '{namespace}'"
+                " group by 1 having count(distinct identifier) > 1)"
+            )
+            assert one(con, several) > many
+
+
+def test_rates_are_met(tmp_path: Path) -> None:
+    people = 40_000
+    rates = Rates()
+    write_world(tmp_path / "world.duckdb", people, rates, 3, LISTED)
+    with duckdb.connect(str(tmp_path / "world.duckdb"), read_only=True) as con:
+        found = trapped(con)
+        cards = one(con, "select count(*) from records where feed = 'members'") - found["two_cards"]
+        accounts = one(con, "select count(*) from records where feed = 'users' and record_id like 'wxmall%'")
+        trials = (
+            dict.fromkeys(NUMBER_TRAPS, people)
+            | dict.fromkeys(CARD_TRAPS, cards)
+            | {"reregistered": accounts}
+        )
+        for trap, count in trials.items():
+            share = getattr(rates, trap)
+            assert abs(found[trap] - count * share) < 5 * (count * share) ** 0.5 + 1, trap
+        tonight = one(con, "select count(*) from claims where tonight")
+        assert tonight / one(con, "select count(*) from claims") == pytest.approx(0.01, rel=0.2)
+        revoked = one(con, "select count(*) from claims where revoked")
+        assert revoked / one(con, "select count(*) from claims") == pytest.approx(0.002, rel=0.4)
+        links = one(
+            con, "select count(distinct (namespace_a, identifier_a, namespace_b, identifier_b)) from claims"
+        )
+        assert links / people == pytest.approx(3.65, abs=0.05)
+
+
+def test_the_same_seed_is_the_same_world_and_ids_differ_by_case_alone(tmp_path: Path) -> None:
+    def fingerprint(seed: int) -> list[tuple[object, ...]]:
+        write_world(tmp_path / "world.duckdb", 2000, Rates(), seed, LISTED)
+        with duckdb.connect(str(tmp_path / "world.duckdb"), read_only=True) as con:
+            tables = ("records", "statements", "claims", "traps")
+            return [con.execute(f"select sum(hash(t)::hugeint) from {t} as t").fetchall()[0] for t in tables]
+
+    assert fingerprint(7) == fingerprint(7) != fingerprint(8)
+    with duckdb.connect(str(tmp_path / "world.duckdb"), read_only=True) as con:
+        twins = (
+            "select count(distinct identifier) - count(distinct lower(identifier)) from statements"
+            " where namespace = 'unionid'"
+        )
+        assert one(con, twins) > 300
+
+
+def test_rates_from_a_file_name_the_line_of_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "rates.yml"
+    path.write_text("card: 0.5\nfamily_phone: 0.1\n", "utf-8")
+    assert load_rates(path).card == 0.5 and load_rates(path).two_phones == Rates().two_phones
+    for text in ("card: 1.5", "cards: 0.5", "card: 1\nfamily_phone: 0.6\nnumber_change: 0.6"):
+        path.write_text(text, "utf-8")
+        with pytest.raises(ConfigError, match=r"rates\.yml"):
+            load_rates(path)
+
+
+# ---- the ways, on a world made by hand
+
+_A, _B, _NOBODY = 0, 1, -1
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> Path:
+    """A's card and account share her number with B's account, as a recycled number does; B has a ticket by it."""
+    statements = [
+        # record, feed, id, namespace, identifier, basis, precedence, owner
+        (0, "members", "C1", "pos_member", "pos_main:C1", "member_ref", 1, _A),
+        (0, "members", "C1", "phone", "P1", "phone", 2, _A),
+        (1, "users", "wxmall|a", "openid", "wxmall:a", "openid", 1, _A),
+        (1, "users", "wxmall|a", "phone", "P1", "verified_phone", 2, _A),
+        (1, "users", "wxmall|a", "unionid", "UA", "unionid", 3, _A),
+        (2, "users", "wxmall|b", "openid", "wxmall:b", "openid", 1, _B),
+        (2, "users", "wxmall|b", "phone", "P1", "verified_phone", 2, _B),
+        (2, "users", "wxmall|b", "unionid", "UB", "unionid", 3, _B),
+        (3, "tickets", "S|T1", "phone", "P1", "phone", 2, _B),
+        (4, "members", "C2", "pos_member", "pos_main:C2", "member_ref", 1, _B),
+    ]
+    with duckdb.connect(str(tmp_path / "world.duckdb")) as con:
+        con.execute(
+            "create table statements (record bigint, connection varchar, feed varchar, record_id varchar, namespace varchar,"
+            " identifier varchar, basis varchar, precedence integer, owner bigint, role varchar, tonight boolean)"
+        )
+        for row in statements:
+            role = "said" if row[1] == "tickets" else "own"
+            con.execute("insert into statements values (?, 'c', ?, ?, ?, ?, ?, ?, ?, ?, false)", [*row, role])
+        con.execute(
+            "create table records as select record, connection, feed, record_id, arg_min(owner, precedence) as person,"
+            " false as tonight from statements group by all"
+        )
+        con.execute(
+            "create table claims as select b.connection, b.feed, b.record_id, a.namespace as namespace_a,"
+            " a.identifier as identifier_a, b.namespace as namespace_b, b.identifier as identifier_b, b.basis, b.role,"
+            " timestamp '2026-01-01' + to_days(b.record::integer) as first_at, a.owner as owner_a, b.owner as owner_b,"
+            " false as tonight from statements as a inner join statements as b using (record)"
+            " where a.precedence = 1 and b.precedence > 1"
+        )
+    return tmp_path
+
+
+ALL_ALIKE = [{"C1", "wxmall|a", "wxmall|b", "S|T1"}, {"C2"}]
+
+
+@pytest.mark.parametrize(
+    ("way", "groups"),
+    [
+        ("scipy", ALL_ALIKE),
+        pytest.param(
+            "splink",
+            ALL_ALIKE,
+            marks=pytest.mark.skipif(
+                find_spec("splink") is None, reason="splink is in the extra `bench` only"
+            ),
+        ),
+        ("recursive", ALL_ALIKE),
+        ("naive", ALL_ALIKE),
+        # the second unionid is one too many; the number stays with the account that verified it first
+        ("limited", [{"C1", "wxmall|a", "S|T1"}, {"wxmall|b"}, {"C2"}]),
+        ("oracle", [{"C1", "wxmall|a"}, {"wxmall|b", "S|T1"}, {"C2"}]),
+    ],
+)
+def test_each_way_on_a_recycled_number(by_hand: Path, way: str, groups: list[set[str]]) -> None:
+    with bench_ways.open_way(by_hand, way) as con:
+        bench_ways.WAYS[way](con)
+        found = con.execute(f"select list(record_id) from {bench_ways.RESULT} group by member_id").fetchall()
+    assert sorted(map(sorted, groups)) == sorted(sorted(records) for (records,) in found)
+
+
+# ---- the whole command, small
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, benchmark.World]]:
+    folder = tmp_path_factory.mktemp("bench") / "world"
+    yield folder, benchmark.measure(folder, 1500, lambda text: None)
+
+
+def test_every_way_is_measured_and_scored(measured: tuple[Path, benchmark.World]) -> None:
+    _, found = measured
+    rows = {outcome.way: outcome for outcome in found.outcomes}
+    assert set(rows) == {*benchmark.OURS, *benchmark.OTHERS, "oracle"} - set(found.missing)
+    assert rows["oracle"].precision == 1 and rows["oracle"].mixed_share == 0
+    components = [rows[way] for way in ("splink", "scipy", "recursive") if way in rows]
+    assert len({(way.members, way.precision, way.recall) for way in components}) == 1
+    for row in found.outcomes:
+        assert 0 < row.precision <= 1 and 0 < row.recall <= 1 and row.seconds > 0 and row.peak_mb > 50
+    # constraints gain precision over components, or they are not worth having
+    assert rows["ours"].precision > rows["scipy"].precision
+    assert found.night_equals_rebuild is True
+
+
+def test_the_production_models_ran_on_columns_that_the_world_knows(
+    measured: tuple[Path, benchmark.World],
+) -> None:
+    folder, _ = measured
+    with bench_models.open_warehouse(folder) as con:
+        for table, rows in (("int_identity_claims", "claims"), ("int_identity_statements", "statements")):
+            wanted = {name for name, *_ in con.execute(f"describe intermediate.{table}").fetchall()}
+            known = {name for name, *_ in con.execute(f"describe world.{rows}").fetchall()}
+            assert wanted <= known, f"teach bench_world what {table} has learnt: {wanted - known}"
+        for model in bench_models.fingerprints(con, folder):
+            assert one(con, f"select count(*) from audit.{model}") > 0, model
+
+
+def test_the_command_prints_one_table(
+    measured: tuple[Path, benchmark.World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def recorded(folder: Path, size: int, say: object, **options: object) -> benchmark.World:
+        asked.append((size, options))
+        return measured[1]
+
+    monkeypatch.setattr(benchmark, "measure", recorded)
+    monkeypatch.setenv("COLUMNS", "140")
+    done = CliRunner().invoke(identity, ["--members", "1500", "--seed", "3", "--no-others"])
+    assert done.exit_code == 0, done.output
+    [(size, options)] = asked
+    assert (size, options["seed"], options["with_others"]) == (1500, 3, False)
+    for text in ("1,500 人", "Linli，从头", "再跑一晚", "递归 SQL", "按手机号关联", "上限", "1.0000"):
+        assert text in done.output
+    assert done.output.count("┏") == 1
