@@ -263,6 +263,49 @@ def test_each_way_on_a_recycled_number(by_hand: Path, way: str, groups: list[set
     assert sorted(map(sorted, groups)) == sorted(sorted(records) for (records,) in found)
 
 
+# ---- models of other materialisations than today's
+
+
+def model(name: str, **about: object) -> bench_models.Model:
+    plain = {
+        "name": name, "relation": name, "materialized": "table", "unique_key": [], "strategy": "delete+insert",
+        "language": "sql", "cold": "", "warm": "", "path": "", "refs": {}, "config": {}, "is_timed": True, "is_mart": True,
+    }  # fmt: skip
+    return bench_models.Model(**(plain | about))  # type: ignore[arg-type]
+
+
+def test_an_incremental_model_replaces_the_keys_that_arrive_and_keeps_the_others(tmp_path: Path) -> None:
+    python = tmp_path / "doubled.py"
+    python.write_text(
+        "def model(dbt, session):\n"
+        "    dbt.config(materialized='incremental')\n"
+        "    seen = session.sql(f'select count(*) from {dbt.this}').fetchall()[0][0] if dbt.is_incremental else 0\n"
+        "    return dbt.ref('kept').project(f'k, v * {dbt.config.get(\"times\", 1)} + {seen} as v')\n",
+        "utf-8",
+    )
+    kept = model(
+        "kept",
+        materialized="incremental",
+        unique_key=["k"],
+        cold="select * from (values (1, 'a'), (null, 'b'), (3, 'c')) as t(k, v)",
+        warm="select * from (values ('B', null), ('C', 3)) as t(v, k)",
+    )
+    numbers = model("kept", cold="select 1 as k, 10 as v", warm="select 2 as k, 20 as v")
+    doubled = model(
+        "doubled", materialized="incremental", unique_key=["k"], language="python", path=str(python),
+        refs={"kept": "kept"}, config={"times": 2},
+    )  # fmt: skip
+    with duckdb.connect() as con:
+        bench_models.run_models(con, [kept], "cold")
+        bench_models.run_models(con, [kept], "warm")
+        assert con.execute("select v from kept order by k").fetchall() == [("a",), ("C",), ("B",)]
+        bench_models.run_models(con, [numbers, doubled], "cold")
+        bench_models.run_models(con, [numbers, doubled], "warm")
+        assert con.execute("select * from doubled order by k").fetchall() == [(1, 20), (2, 41)]
+        with pytest.raises(NotImplementedError, match="snapshot"):
+            bench_models.run_models(con, [model("odd", materialized="snapshot")], "cold")
+
+
 # ---- the whole command, small
 
 
