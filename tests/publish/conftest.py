@@ -41,6 +41,11 @@ _AUDIT = {
     "campaign_candidates": """select 'l2' as campaign_id, as_of_date as business_date, member_id, 'treatment' as arm,
         'wecom' as channel, 'sent' as outcome, null::varchar as detail, '2024-01-01' as lapse_key
         from audit.member_metrics where member_id <> 'M2'""",
+    "recognition_rates": """select business_date, store_code, 'pos' as channel, true as is_recognised, 'phone' as basis,
+        0::bigint as sales from audit.orders where false""",
+    "recognition_gains": "select business_date, store_code, 'pos' as channel from audit.orders where false",
+    "identifier_health": "select 'phone' as namespace, store_code, business_date from audit.orders where false",
+    "identity_suspects": "select 'phone' as namespace, 't' as identifier where false",
     "messages": """select 'm' as message_id, date '2024-01-01' as business_date, 1 as attempt where false""",
 }
 
