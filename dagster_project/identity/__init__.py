@@ -1,12 +1,24 @@
-"""The parts of One ID that SQL does badly: connected components, likely pairs, measuring identity against a truth.
+"""The parts of One ID that SQL does badly: who held a number when, who belongs together, likely pairs, and measuring.
 
-Nothing here reads configuration, Dagster or dbt; the dbt model `int_identity_components` calls the kernel,
-`int_identity_suggestions` asks for likely pairs, and the command `linli score` the measures.
+Nothing here reads configuration, Dagster or dbt. The dbt models `int_identity_tenures`, `int_identity_resolution` and
+`int_identity_households` call the kernels, `int_identity_suggestions` asks for likely pairs, and the command
+`linli score` measures.
 """
 
-from dagster_project.identity.components import Components, connect, connect_links
+from dagster_project.identity.components import Components, connect, connect_households, connect_links
 from dagster_project.identity.resolution import resolve_tables
 from dagster_project.identity.scores import score_records
 from dagster_project.identity.suggestions import suggest
+from dagster_project.identity.tenures import TenureRules, split_tenures
 
-__all__ = ["Components", "connect", "connect_links", "score_records", "suggest"]
+__all__ = [
+    "Components",
+    "TenureRules",
+    "connect",
+    "connect_households",
+    "connect_links",
+    "resolve_tables",
+    "score_records",
+    "split_tenures",
+    "suggest",
+]

@@ -104,3 +104,21 @@ def connect_links(node_count: int, links: pa.Table) -> pa.Table:
             "merged_into_no": pa.array(found.merged_into, mask=whole),
         }
     )
+
+
+def connect_households(ties: pa.Table) -> pa.Table:
+    """Members who share numbers, directly or through others.
+
+    `ties`, sorted by phone: phone, member_id, member_no (int64, 0 … in order of arrival). Returns a row per member:
+    member_id and head_member_id, the earliest member of the household.
+    """
+    numbers = ties.column("member_no").to_numpy()
+    count = int(numbers.max()) + 1 if len(numbers) else 0
+    phones = ties.column("phone").combine_chunks().dictionary_encode().indices.to_numpy()
+    together = np.flatnonzero(phones[1:] == phones[:-1])
+    found = connect(count, numbers[together], numbers[together + 1], np.zeros(len(together), dtype=np.int64))
+    first = np.zeros(count, dtype=np.int64)
+    first[numbers] = np.arange(len(numbers))
+    ids = ties.column("member_id").combine_chunks()
+    names = ids.take(pa.array(first))
+    return pa.table({"member_id": names, "head_member_id": names.take(pa.array(found.root))})

@@ -337,7 +337,7 @@ def _resolve(since, until, group_class, group, starts, ends, left, right, on, of
 
 
 def resolve_tables(
-    nodes: pa.Table, links: pa.Table, *, max_accounts: int, max_cards: int, max_phones: int
+    nodes: pa.Table, links: pa.Table, apart: pa.Table, *, max_accounts: int, max_cards: int, max_phones: int
 ) -> pa.Table:
     """The same on Arrow.
 
@@ -345,6 +345,7 @@ def resolve_tables(
         nodes: ordered by node_no: first_seen_on, id_kind (text; null: a person may have any number), thing (uint64:
             ids of one WeChat account are one), starts_at, ends_at (seconds or null).
         links: strongest first: link_no, node_a, node_b, first_seen_on.
+        apart: node_a, node_b: nodes that somebody decided are different people.
         max_accounts: ids of one kind of WeChat id at one time; max_cards: of cards of one system; max_phones.
 
     Returns:
@@ -391,6 +392,7 @@ def resolve_tables(
             np.full(links.num_rows, FOREVER),
         ),
         limits,
+        np.column_stack([seconds(apart, "node_a", 0), seconds(apart, "node_b", 0)]),
     )
     refused = np.flatnonzero(found.refused_by != -1)
     broken = np.array([*names, "decision"], dtype=object)[np.minimum(found.refused_by[refused], len(names))]

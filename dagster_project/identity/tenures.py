@@ -58,10 +58,14 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
         np.ascontiguousarray(names.column(n).to_numpy(), dtype=np.int64) for n in ("hold_no", "name_no")
     )
     begin = np.searchsorted(owner, np.arange(holds.num_rows + 1))
-    tenure, shared, began, cut, same = _split(
-        *arrays, begin, name, rules.max_accounts, rules.max_cards, rules.silence * DAY, rules.reregister_gap * DAY,
+    limits = (
+        rules.max_accounts,
+        rules.max_cards,
+        rules.silence * DAY,
+        rules.reregister_gap * DAY,
         rules.names_differ,
-    )  # fmt: skip
+    )
+    tenure, shared, began, cut, same = _split(*(*arrays, begin, name, *limits))
     labels = np.array(CAUSES, dtype=object)
     return pa.table(
         {

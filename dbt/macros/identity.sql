@@ -238,11 +238,12 @@
 {%- endmacro %}
 
 
-{# How strong a link is, the strongest lowest: what the platform vouches for, a phone that was proved, the shop's own
+{# How strong a link is, the strongest lowest: what somebody decided, what the platform vouches for, a phone that was proved, the shop's own
    member file, a shared phone together with a name, an account written on a card, a number read out of a card's number, a remark typed by staff, who always pays. What a
    record no longer says comes after what it says. #}
 {% macro identity_strength(namespace_b, basis, ended_at) -%}
     case
+        when {{ basis }} = 'decision' then 5
         when {{ ended_at }} is not null then 70
         when {{ basis }} = 'verified_phone' then 20
         when {{ basis }} = 'phone' then 30

@@ -60,6 +60,11 @@ class World:
                 " 4 suspect_tickets_a_day, 3 suspect_busy_days, 3.0::double alarm_factor, 30 alarm_min_statements"
             )
             con.execute(
+                "create table ops.identity_decisions (decision varchar, connection_a varchar, feed_a varchar,"
+                " record_id_a varchar, connection_b varchar, feed_b varchar, record_id_b varchar, since date,"
+                " decided_by varchar, why varchar, line integer)"
+            )
+            con.execute(
                 "create table ops.stores as select * from (values"
                 " ('S1', '一店', 121.40, 31.20, null::date, null::integer),"
                 " ('S2', '二店', 121.45, 31.20, null::date, null::integer))"

@@ -77,8 +77,31 @@ payer_claims as (
     from {{ ref("int_identity_payers") }}
 ),
 
+decided_claims as (
+    select
+        split_part(record, '|', 1) as connection,
+        'decisions' as feed,
+        'line ' || line as record_id,
+        namespace_a,
+        identifier_a,
+        namespace_b,
+        identifier_b,
+        'identity_decisions.same' as rule,
+        'decision' as basis,
+        'own' as role,
+        first_seen_on,
+        first_at,
+        last_at,
+        cast(null as timestamp) as ended_at,
+        cast(null as date) as gone_on
+    from {{ ref("int_identity_decisions") }}
+    where decision = 'same'
+),
+
 claims as (
     select * from record_claims
+    union all
+    select * from decided_claims
     union all
     select * from name_claims
     union all
@@ -119,7 +142,7 @@ placed as (
     left join held
         on
             claims.namespace_b = 'phone'
-            and claims.basis not in ('remark_phone', 'payer')
+            and claims.basis not in ('remark_phone', 'payer', 'decision')
             and claims.role = 'own'
             and claims.identifier_b = held.phone
             and coalesce(accounts.account, claims.namespace_a || ':' || claims.identifier_a) = held.holder

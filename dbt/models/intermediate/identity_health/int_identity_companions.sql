@@ -15,7 +15,7 @@ statements as (
         first_seen_on,
         -- an openid proves another person only among openids of one app; who pays may do so in two ways
         case
-            when feed = 'tickets' and role = 'known' then 'payer'
+            when feed = 'tickets' and role = 'payer' then 'payer'
             when namespace = 'openid' then 'openid ' || split_part(identifier, ':', 1)
             else namespace
         end as id_kind

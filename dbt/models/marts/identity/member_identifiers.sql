@@ -81,7 +81,7 @@ shared as (
         on links.namespace_a = members.namespace and links.identifier_a = members.identifier
     left join tenures
         on links.identifier_b = tenures.phone and links.segment_b = tenures.segment
-    where links.refusal in ('shared_phone', 'placeholder_phone')
+    where links.namespace_b = 'phone' and links.refusal not in ('unverified_phone', 'ambiguous_remark', 'contradicted_remark', 'unconfirmed_remark')
     group by members.member_id, links.namespace_b, links.identifier_b, links.refusal
 ),
 

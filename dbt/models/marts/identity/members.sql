@@ -236,7 +236,7 @@ select
     end as home_store_basis,
     base.first_seen_on,
     last_purchases.last_purchase_on,
-    cast(null as varchar) as household_id,
+    {{ identity_id("h", "households.head_member_id") }} as household_id,
     case when ranked_consents.consent_marketing then 'Y' when not ranked_consents.consent_marketing then 'N' end
         as consent_marketing,
     ranked_consents.consent_at,
@@ -249,5 +249,6 @@ left join first_purchases on base.member_id = first_purchases.member_id and firs
 left join last_purchases on base.member_id = last_purchases.member_id
 left join nearest_stores on base.member_id = nearest_stores.member_id and nearest_stores.place = 1
 left join declared_stores on base.member_id = declared_stores.member_id and declared_stores.place = 1
+left join {{ ref("int_identity_households") }} as households on base.member_id = households.member_id
 left join ranked_consents on base.member_id = ranked_consents.member_id and ranked_consents.place = 1
 order by base.member_id

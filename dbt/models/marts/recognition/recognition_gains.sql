@@ -98,7 +98,7 @@ taught_payers as (
             statements.connection = named_tickets.connection
             and statements.feed = named_tickets.feed
             and statements.record_id = named_tickets.record_id
-    where statements.role = 'known'
+    where statements.role = 'payer'
 
 ),
 
