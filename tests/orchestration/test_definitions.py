@@ -51,6 +51,7 @@ def test_the_graph_has_no_loose_ends(graph) -> None:  # type: ignore[no-untyped-
                 "message_id",
                 "campaign_id",
                 "namespace_a",
+                "member_id_a",
             } & {column.name for column in metadata["dagster/column_schema"].columns}, key
             assert all(column.description for column in metadata["dagster/column_schema"].columns), key
         if key.path[0] == "marts":

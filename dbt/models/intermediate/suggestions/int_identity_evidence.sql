@@ -107,6 +107,35 @@ linkable_numbers as (
 
 ),
 
+own_numbers as (
+
+    select distinct
+        recognised.member_id,
+        linkable_numbers.phone_token
+    from linkable_numbers
+    inner join recognised
+        on linkable_numbers.record_key = recognised.record_key
+    where linkable_numbers.whose = 'own'
+
+),
+
+-- beside somebody else's number stands that person's name, and saying both would count one hint twice
+received_names as (
+
+    select
+        orders.record_key,
+        orders.receiver_name_token
+    from orders
+    inner join recognised
+        on orders.record_key = recognised.record_key
+    left join own_numbers
+        on
+            recognised.member_id = own_numbers.member_id
+            and orders.receiver_phone_token = own_numbers.phone_token
+    where orders.receiver_phone_token is null or own_numbers.phone_token is not null
+
+),
+
 said as (
 
     select record_key, 'phone' as kind, phone_token as value from linkable_numbers where whose = 'own'
@@ -119,7 +148,7 @@ said as (
     union all
     select record_key, 'name' as kind, name_token as value from cards
     union all
-    select record_key, 'name' as kind, receiver_name_token as value from orders
+    select record_key, 'name' as kind, receiver_name_token as value from received_names
     union all
     select record_key, 'name' as kind, remark_name_token as value from contacts
     union all
