@@ -3,6 +3,7 @@
 import logging
 import random
 from collections import Counter
+from importlib.util import find_spec
 from itertools import permutations
 
 import duckdb
@@ -13,6 +14,8 @@ from dagster_project.identity import suggest
 from dagster_project.identity import suggestions as room
 
 STRANGERS = 400
+# an extra of the installation; what does not need it is tested without
+needs_splink = pytest.mark.skipif(find_spec("splink") is None, reason="splink is not installed")
 
 
 def strangers(count=STRANGERS):
@@ -52,6 +55,7 @@ def like(n, member, *kinds, **other):
     return same + [(member, kind, value) for kind, value in other.items()]
 
 
+@needs_splink
 def test_a_masked_number_and_a_rare_name_find_the_other_half():
     other = like(9, "A", "name", "store", hidden="138****0009")
     table = run(*strangers(), *other)
@@ -62,6 +66,7 @@ def test_a_masked_number_and_a_rare_name_find_the_other_half():
     assert all("A" in pair for pair in found(table)), "nobody else has anything rare in common"
 
 
+@needs_splink
 def test_evidence_adds_up_and_speaks_against_too():
     def probability(*kinds, **other):
         table = run(*strangers(), *like(9, "A", *kinds, **other), threshold=0.0)
@@ -74,11 +79,13 @@ def test_evidence_adds_up_and_speaks_against_too():
     assert probability("name", unionid="another", **mask) < probability("name", **mask)
 
 
+@needs_splink
 def test_two_full_numbers_behind_one_mask_are_two_numbers():
     other = [("A", "phone", "token-x"), ("A", "mask", "138****0009"), ("A", "store", "store-2")]
     assert ("A", "S0009") not in found(run(*strangers(), *other, threshold=0.0))
 
 
+@needs_splink
 def test_a_receivers_phone_alone_is_family_and_with_a_name_is_worth_a_look():
     def probability(*kinds):
         table = run(*strangers(), *like(9, "A", *kinds, receiver="token-9"), threshold=0.0)
@@ -89,6 +96,7 @@ def test_a_receivers_phone_alone_is_family_and_with_a_name_is_worth_a_look():
     assert named["reasons"] == "receiver_phone,rare_name,same_store" and named["match_probability"] > 0.9
 
 
+@needs_splink
 def test_a_value_that_many_share_finds_nobody():
     crowd = [(f"C{n:02d}", "name", "name-x") for n in range(21)]
     assert found(run(*crowd, threshold=0.0)) == {}
@@ -97,6 +105,7 @@ def test_a_value_that_many_share_finds_nobody():
     assert set(found(run(*crowd, *at_one_shop, threshold=0.0))) == {("C00", "C01")}
 
 
+@needs_splink
 @pytest.mark.parametrize("seed", range(3))
 def test_the_order_of_rows_and_threads_does_not_show(seed):
     rows = [
@@ -110,12 +119,14 @@ def test_the_order_of_rows_and_threads_does_not_show(seed):
     assert before.num_rows > 100 and again.equals(before)
 
 
+@needs_splink
 def test_the_likeliest_come_first_and_ids_are_sorted_within_a_pair():
     table = run(*strangers(), *like(9, "Z", "name", hidden="138****0009"), threshold=0.0)
     order = [(-row["match_probability"], row["member_id_a"], row["member_id_b"]) for row in table.to_pylist()]
     assert order == sorted(order) and all(a < b for _, a, b in order) and order[0][1:] == ("S0009", "Z")
 
 
+@needs_splink
 def test_reasons_are_known_codes():
     table = run(*strangers(), *like(9, "A", "name", "item", hidden="138****0009"), threshold=0.0)
     assert {code for row in table.to_pylist() for code in row["reasons"].split(",") if code} <= set(
