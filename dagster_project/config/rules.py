@@ -98,6 +98,7 @@ class IdentityRules(_Rule):
     use_wecom_remark: bool
     remark_needs_proof: bool = True
     payer_min_tickets: int = Field(ge=0)
+    payer_member_tickets: int = Field(default=2, ge=0)
     max_phones_per_member: int = Field(default=4, ge=1)
     number_silence_days: int = Field(default=90, ge=1)
     reregister_gap_days: int = Field(default=45, ge=0)

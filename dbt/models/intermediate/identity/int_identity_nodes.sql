@@ -25,8 +25,8 @@ said as (
         -- whoever paid once and showed nothing is a passer-by
         max(case when role != 'payer' then 1 else 0 end) = 1
         or (
-            (select payer_min_tickets from {{ source("ops", "rule_identity") }}) > 0
-            and count(*) >= (select payer_min_tickets from {{ source("ops", "rule_identity") }})
+            (select payer_member_tickets from {{ source("ops", "rule_identity") }}) > 0
+            and count(*) >= (select payer_member_tickets from {{ source("ops", "rule_identity") }})
         )
 ),
 
