@@ -343,14 +343,15 @@ def resolve_tables(
 
     Args:
         nodes: ordered by node_no: first_seen_on, id_kind (text; null: a person may have any number), thing (uint64:
-            ids of one WeChat account are one), starts_at, ends_at (seconds or null).
-        links: strongest first: link_no, node_a, node_b, first_seen_on.
+            ids of one WeChat account are one), starts_at, ends_at (seconds or null), until_on (may be absent; null:
+            still named).
+        links: strongest first: link_no, node_a, node_b, first_seen_on, until_on (may be absent; null: still followed).
         apart: node_a, node_b: nodes that somebody decided are different people.
         max_accounts: ids of one kind of WeChat id at one time; max_cards: of cards of one system; max_phones.
 
     Returns:
         what ('node', 'refusal', 'event') and node_no, member_no, other_no, link_no (bigint), night (date), kind (text).
-        A node has its member's smallest node; a refused link the kind that it would break and two nodes that stand
+        A node has its member's smallest node, or null when no statement names it any more; a refused link the kind that it would break and two nodes that stand
         against each other; an event its night, kind, member, other member, node and link.
     """
     kinds = nodes.column("id_kind").combine_chunks().dictionary_encode()
@@ -370,6 +371,12 @@ def resolve_tables(
     def days(table: pa.Table) -> NDArray[np.int64]:
         return table.column("first_seen_on").to_numpy().astype("datetime64[D]").astype(np.int64)
 
+    def ends(table: pa.Table) -> NDArray[np.int64]:
+        if "until_on" not in table.column_names:
+            return np.full(table.num_rows, FOREVER)
+        nights = table.column("until_on").to_numpy().astype("datetime64[D]")
+        return np.where(np.isnat(nights), FOREVER, nights.astype(np.int64))
+
     # an account is a person's for good: that it was not used is no proof that somebody else may have one
     is_account = np.array([not (n == "phone" or n.startswith("pos_member ")) for n in names] + [False])[
         classes
@@ -379,7 +386,7 @@ def resolve_tables(
     found = resolve(
         Nodes(
             days(nodes),
-            np.full(count, FOREVER),
+            ends(nodes),
             classes,
             nodes.column("thing").to_numpy().view(np.int64),
             np.where(is_account, -forever, seconds(nodes, "starts_at", -forever)),
@@ -389,7 +396,7 @@ def resolve_tables(
             seconds(links, "node_a", 0),
             seconds(links, "node_b", 0),
             days(links),
-            np.full(links.num_rows, FOREVER),
+            ends(links),
         ),
         limits,
         np.column_stack([seconds(apart, "node_a", 0), seconds(apart, "node_b", 0)]),

@@ -259,7 +259,19 @@ def test_a_withdrawn_link_is_as_if_never(world):
     world.arrive("2026-01-04", "gb", "groupbuy__users", user("o1", **verified("P2")))
     world.build()
     assert world.member_of("users", "wx|o1")[0] != world.member_of("members", "C1")[0]
-    assert world.read("select kind, count(*) from member_events group by all") == [("created", 2)]
+    # but what was published once is taken back by an event only
+    card, account = world.member_of("members", "C1")[0], world.member_of("users", "wx|o1")[0]
+    assert world.read("select occurred_on::varchar, kind, member_id, other_member_id from member_events") == [
+        ("2026-01-01", "created", card, None),
+        ("2026-01-02", "created", account, None),
+        ("2026-01-03", "merged", card, account),
+        ("2026-01-04", "split", card, account),
+    ]
+    assert world.read("select count(*) from int_identity_redirects") == [(0,)]
+    assert world.read("select identifier from member_identifiers where member_id = '" + account + "' order by 1") == [
+        ("P2",),
+        ("wx:o1",),
+    ]
 
 
 def test_unit_and_data_tests_of_the_identity_models(world):

@@ -2,10 +2,7 @@
 {{ config(materialized="table") }}
 
 with nodes as (
-    select
-        *,
-        {{ identity_id("m", "namespace || ':' || identifier || case when segment = '' then '' else '#' || segment end") }} as minted_id
-    from {{ ref("int_identity_nodes") }}
+    select * from {{ ref("int_identity_nodes") }}
 ),
 
 resolved as (
@@ -24,6 +21,7 @@ select
     tenures.valid_from,
     tenures.valid_to
 from nodes
+-- a node that no record names any more has no member
 inner join resolved on nodes.node_no = resolved.node_no
 inner join nodes as roots on resolved.member_no = roots.node_no
 left join {{ ref("int_identity_phone_tenures") }} as tenures

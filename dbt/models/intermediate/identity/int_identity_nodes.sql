@@ -1,5 +1,6 @@
 -- Identifiers that make a member, numbered in order of arrival; a phone once for every owner it had. Grain: node.
--- The smallest number of a group is the identifier its member id is minted from.
+-- The smallest number of a group is the identifier its member id is minted from. One with until_on is nobody's any more
+-- and takes part in the replay only.
 {{ config(materialized="table") }}
 
 with tenures as (
@@ -8,6 +9,17 @@ with tenures as (
 
 links as (
     select * from {{ ref("int_identity_links") }} where refusal is null
+),
+
+former_links as (
+    select * from {{ ref("int_identity_former_links") }}
+),
+
+guards as (
+    select guards.phone, suspects.flagged_on
+    from {{ ref("int_identity_phone_guards") }} as guards
+    left join {{ ref("int_identity_suspects") }} as suspects
+        on suspects.namespace = 'phone' and guards.phone = suspects.identifier and guards.reason = suspects.reason
 ),
 
 said as (
@@ -78,13 +90,77 @@ heirs as (
     from owners
 ),
 
-nodes as (
+alive as (
     select namespace, identifier, segment, min(first_seen_on) as first_seen_on
     from seen
     where
         namespace != 'phone'
-        or identifier not in (select phone from {{ ref("int_identity_phone_guards") }})
+        or identifier not in (select phone from guards)
     group by 1, 2, 3
+),
+
+-- what made a member until it was unsaid, or until the number was known to be nobody's own
+once as (
+    select
+        withdrawn.namespace,
+        withdrawn.identifier,
+        coalesce(at_the_time.segment, '') as segment,
+        withdrawn.first_seen_on,
+        least(
+            withdrawn.until_on,
+            coalesce(at_the_time.shared_on, withdrawn.until_on),
+            case when guards.phone is null then withdrawn.until_on else coalesce(guards.flagged_on, withdrawn.first_seen_on) end
+        ) as until_on
+    from {{ ref("int_identity_withdrawn") }} as withdrawn
+    left join tenures as at_the_time
+        on
+            withdrawn.namespace = 'phone'
+            and withdrawn.identifier = at_the_time.phone
+            and (at_the_time.valid_from is null or at_the_time.valid_from <= withdrawn.last_at)
+            and (at_the_time.valid_to is null or withdrawn.last_at < at_the_time.valid_to)
+    left join guards
+        on withdrawn.namespace = 'phone' and withdrawn.identifier = guards.phone
+    union all
+    select
+        said.namespace,
+        said.identifier,
+        '',
+        said.first_seen_on,
+        coalesce(guards.flagged_on, tenures.shared_on)
+    from said
+    left join tenures
+        on said.identifier = tenures.phone and tenures.tenure_no = 0
+    left join guards on said.identifier = guards.phone
+    where said.namespace = 'phone' and (guards.flagged_on is not null or (guards.phone is null and tenures.is_shared))
+    union all
+    select 'phone', phone, segment, first_seen_on, shared_on
+    from tenures
+    where is_shared
+    union all
+    select namespace_a, identifier_a, '', first_seen_on, until_on
+    from former_links
+    union all
+    select namespace_b, identifier_b, segment_b, first_seen_on, until_on
+    from former_links
+),
+
+gone as (
+    select namespace, identifier, segment, min(first_seen_on) as first_seen_on, max(until_on) as until_on
+    from once
+    where until_on > first_seen_on
+    group by 1, 2, 3
+),
+
+nodes as (
+    select
+        namespace,
+        identifier,
+        segment,
+        coalesce(alive.first_seen_on, gone.first_seen_on) as first_seen_on,
+        least(coalesce(alive.first_seen_on, gone.first_seen_on), coalesce(gone.first_seen_on, alive.first_seen_on)) as known_on,
+        case when alive.first_seen_on is null then gone.until_on end as until_on
+    from alive
+    full outer join gone using (namespace, identifier, segment)
 )
 
 select
@@ -92,6 +168,10 @@ select
     nodes.identifier,
     nodes.segment,
     nodes.first_seen_on,
+    nodes.known_on,
+    nodes.until_on,
+    {{ identity_id("m", "nodes.namespace || ':' || nodes.identifier || case when nodes.segment = '' then '' else '#' || nodes.segment end") }}
+        as minted_id,
     row_number() over (
         order by nodes.first_seen_on, {{ identity_rank("nodes.namespace") }}, nodes.identifier, nodes.segment
     ) - 1 as node_no,
@@ -100,6 +180,9 @@ select
         when nodes.namespace = 'phone' then 'phone'
         when nodes.namespace = 'pos_member' then 'pos_member ' || split_part(nodes.identifier, ':', 1)
         when accounts.id_kind is not null then accounts.id_kind
+        -- of an account that is not known any more
+        when nodes.until_on is not null and nodes.namespace = 'openid' then 'openid ' || split_part(nodes.identifier, ':', 1)
+        when nodes.until_on is not null then nodes.namespace
         when nodes.namespace = 'openid' then 'payer ' || split_part(nodes.identifier, ':', 1)
         else 'payer ' || nodes.namespace
     end as id_kind,

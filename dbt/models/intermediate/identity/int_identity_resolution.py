@@ -11,13 +11,13 @@ def model(dbt, session):
         dbt.ref("int_identity_nodes")
         .order("node_no")
         .project(
-            "node_no, first_seen_on, id_kind, hash(lineage) as thing, epoch(starts_at)::bigint as starts_at,"
+            "node_no, known_on as first_seen_on, until_on, id_kind, hash(lineage) as thing, epoch(starts_at)::bigint as starts_at,"
             " epoch(ends_at)::bigint as ends_at"
         )
         .to_arrow_table(),
         dbt.ref("int_identity_edges")
         .order("link_no")
-        .project("link_no, node_a, node_b, first_seen_on")
+        .project("link_no, node_a, node_b, first_seen_on, until_on")
         .to_arrow_table(),
         dbt.ref("int_identity_apart").order("node_a, node_b").to_arrow_table(),
         max_accounts=rules["max_wechat_accounts_per_phone"],
