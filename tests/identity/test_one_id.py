@@ -268,7 +268,9 @@ def test_a_withdrawn_link_is_as_if_never(world):
         ("2026-01-04", "split", card, account),
     ]
     assert world.read("select count(*) from int_identity_redirects") == [(0,)]
-    assert world.read("select identifier from member_identifiers where member_id = '" + account + "' order by 1") == [
+    assert world.read(
+        "select identifier from member_identifiers where member_id = '" + account + "' order by 1"
+    ) == [
         ("P2",),
         ("wx:o1",),
     ]
@@ -309,7 +311,9 @@ def test_every_way_of_undoing_a_link_has_its_event_and_it_stays(world):
     ]
     assert world.read(query) == undone
     # the id of the account that nobody names any more leads to what is left of its member
-    assert world.read("select member_id from int_identity_redirects") == [(world.member_of("orders", "A")[0],)]
+    assert world.read("select member_id from int_identity_redirects") == [
+        (world.member_of("orders", "A")[0],)
+    ]
 
     # exported again, and shared by one more: what happened has happened
     events = world.read("select * from member_events where occurred_on <= '2026-01-04'")
