@@ -322,7 +322,8 @@ def _resolve(since, until, group_class, group, starts, ends, left, right, on, of
                     kind, other = _REASSIGNED, was  # what the id was minted from is gone
                 elif now == node:
                     kind, member, other = _SPLIT, was, node
-                elif root[was] == was and before[now] == now:
+                elif root[was] != now and before[now] != was:
+                    # neither followed its member into another nor left with a part of it
                     kind, other = _REASSIGNED, was
                 if kind != -1:
                     events = _grow(events, used)
