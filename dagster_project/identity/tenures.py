@@ -129,22 +129,25 @@ def _split(
             alike = _compare(i, j, begin, name)
             known = known or alike == 1
             at_once = ends[j] > starts[i]
+            # of two people who appear in one second neither follows the other
+            tied = starts[j] == starts[i]
             if kinds[i] & kinds[j]:
-                if at_once:
-                    accounts += 1
-                elif alike == -1 or (
+                differs = alike == -1 or (
                     alike == 0
                     and (starts[i] - ends[j] > reregister_gap or _is_chance(records[j], records[i]))
-                ):
+                )
+                if at_once or (tied and differs):
+                    accounts += 1
+                elif differs:
                     followed = True
             elif kinds[i] == 0 and kinds[j] == 0:
                 cards += 1
-                if alike != 1 and at_once:
+                if (alike != 1 and at_once) or (alike == -1 and tied):
                     interleaved += 1
                 elif alike == -1:
                     followed = True
             elif alike == -1 and names_differ:
-                if at_once:
+                if at_once or tied:
                     others += 1
                 else:
                     followed = True

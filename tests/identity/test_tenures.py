@@ -1,0 +1,326 @@
+"""The kernel of number tenures against a plain reading of its rules, and the cases the rules were made for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import comb
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from dagster_project.identity import TenureRules, split_tenures
+from dagster_project.identity.tenures import DAY
+
+RULES = TenureRules(max_accounts=1, max_cards=3, silence=90, reregister_gap=45, names_differ=True)
+Found = list[tuple[int, bool, str, str, int | None, int | None]]
+
+
+@dataclass
+class Hold:
+    """One holder's use of a number, times in days. kinds: bits of an account's ids, 0 for a card."""
+
+    start: float
+    end: float
+    kinds: int = 1
+    records: int = 9
+    moved: bool = False
+    names: set[int] = field(default_factory=set)
+    phone: int = 0
+
+    @property
+    def starts_at(self) -> int:
+        return round(self.start * DAY)
+
+    @property
+    def ends_at(self) -> int:
+        return round(self.end * DAY)
+
+
+def account(start: float, end: float, *names: int, **about: int) -> Hold:
+    return Hold(start, end, names=set(names), **about)
+
+
+def card(start: float, end: float, *names: int, **about: int) -> Hold:
+    return Hold(start, end, kinds=0, names=set(names), **about)
+
+
+def tables(holds: list[Hold]) -> tuple[pa.Table, pa.Table]:
+    whole = {
+        "phone_no": [hold.phone for hold in holds],
+        "kinds": [hold.kinds for hold in holds],
+        "starts_at": [hold.starts_at for hold in holds],
+        "ends_at": [hold.ends_at for hold in holds],
+        "records": [hold.records for hold in holds],
+        "has_moved": [int(hold.moved) for hold in holds],
+    }
+    named = [(number, name) for number, hold in enumerate(holds) for name in sorted(hold.names)]
+    names = {"hold_no": [n for n, _ in named], "name_no": [n for _, n in named]}
+    return tuple(
+        pa.table({name: pa.array(values, pa.int64()) for name, values in columns.items()})
+        for columns in (whole, names)
+    )
+
+
+def split(holds: list[Hold], rules: TenureRules = RULES) -> Found:
+    found = split_tenures(*tables(holds), rules).to_pydict()
+    names = ("tenure_no", "is_shared", "cause", "began_by", "cut_at", "same_as")
+    return list(zip(*(found[name] for name in names), strict=True))
+
+
+def tenures(*holds: Hold, **rules: int) -> list[int]:
+    return [row[0] for row in split(list(holds), RULES._replace(**rules))]
+
+
+def sharing(*holds: Hold, **rules: int) -> list[str]:
+    """Why each hold's tenure is shared; '' when it is not."""
+    return [row[2] for row in split(list(holds), RULES._replace(**rules))]
+
+
+def alike(one: Hold, other: Hold) -> bool | None:
+    return bool(one.names & other.names) if one.names and other.names else None
+
+
+def is_chance(one: Hold, other: Hold) -> bool:
+    return comb(one.records + other.records, one.records) <= 100
+
+
+def follows(before: Hold, now: Hold, rules: TenureRules) -> bool:
+    """Whether `now`, who comes after `before`, must be somebody else."""
+    same_name = alike(before, now)
+    if before.kinds & now.kinds:
+        too_late = now.starts_at - before.ends_at > rules.reregister_gap * DAY
+        return same_name is False or (same_name is None and (too_late or is_chance(before, now)))
+    of_two_sorts = bool(before.kinds) != bool(now.kinds) or bool(before.kinds and now.kinds)
+    return same_name is False and (rules.names_differ or not of_two_sorts)
+
+
+def stands_beside(before: Hold, now: Hold, rules: TenureRules) -> str:
+    """In which way two holders at one time cannot be one person, or ''."""
+    if before.kinds & now.kinds:
+        return "accounts"
+    if not before.kinds and not now.kinds:
+        return "" if alike(before, now) else "cards"
+    return "names" if rules.names_differ and alike(before, now) is False else ""
+
+
+def is_beside(before: Hold, now: Hold, rules: TenureRules) -> bool:
+    tied = before.starts_at == now.starts_at
+    return before.ends_at > now.starts_at or (tied and follows(before, now, rules))
+
+
+def began(tenure: list[Hold], now: Hold, rules: TenureRules) -> str:
+    """Why the number passed on to `now`; '' when it did not."""
+    at_once = [h for h in tenure if is_beside(h, now, rules) and stands_beside(h, now, rules)]
+    earlier = [h for h in tenure if not is_beside(h, now, rules)]
+    known = any(alike(hold, now) for hold in tenure)
+    last = max(hold.ends_at for hold in tenure)
+    if not at_once and any(follows(hold, now, rules) for hold in earlier):
+        return "handover"
+    if not at_once and all(h.moved for h in tenure) and now.starts_at >= last and not known:
+        return "moved"
+    if now.starts_at > last + rules.silence * DAY and not known:
+        return "silence"
+    return ""
+
+
+def newly_shared(tenure: list[Hold], now: Hold, rules: TenureRules) -> str:
+    ways = [stands_beside(hold, now, rules) for hold in tenure if is_beside(hold, now, rules)]
+    cards = sum(not hold.kinds for hold in [*tenure, now])
+    if ways.count("accounts") + 1 > rules.max_accounts:
+        return "accounts"
+    if "cards" in ways or (not now.kinds and cards > rules.max_cards):
+        return "cards"
+    return "names" if "names" in ways else ""
+
+
+def reference(holds: list[Hold], rules: TenureRules) -> Found:
+    found: Found = []
+    for phone in dict.fromkeys(hold.phone for hold in holds):
+        first = next(number for number, hold in enumerate(holds) if hold.phone == phone)
+        turns: list[tuple[list[Hold], str, str, int | None]] = []  # holds, shared why, began by, cut at
+        for hold in (hold for hold in holds if hold.phone == phone):
+            cause = began(turns[-1][0], hold, rules) if turns else ""
+            if not turns or cause:
+                turns.append(([hold], "", cause, hold.starts_at if cause else None))
+            else:
+                those, shared, by, cut = turns[-1]
+                turns[-1] = ([*those, hold], newly_shared(those, hold, rules) or shared, by, cut)
+        for number, (those, shared, by, cut) in enumerate(turns):
+            for place, hold in enumerate(those):
+                same = [
+                    first + j
+                    for j, other in enumerate(those[:place])
+                    if shared and alike(other, hold) and not other.kinds & hold.kinds
+                ]
+                found.append((number, bool(shared), shared, by, cut, same[0] if same else None))
+            first += len(those)
+    return found
+
+
+def random_holds(rng: np.random.Generator) -> list[Hold]:
+    """Holders of a few numbers; times often meet exactly, names are few, gaps lie on both sides of the limits."""
+    holds = []
+    for phone in range(int(rng.integers(1, 4))):
+        for _ in range(int(rng.integers(1, 7))):
+            start = int(rng.choice([0, 10, 20, 55, 56, 100, 101, 190, 300]))
+            end = start + int(rng.choice([0, 0, 1, 10, 45, 90, 200]))
+            names = {int(name) for name in rng.integers(0, 3, int(rng.integers(0, 3)))}
+            kinds = int(rng.choice([0, 0, 1, 1, 2, 3]))
+            records = int(rng.choice([0, 1, 2, 4, 9, 60]))
+            holds.append(Hold(start, end, kinds, records, bool(rng.integers(2)), names, phone))
+    return sorted(holds, key=lambda hold: (hold.phone, hold.starts_at, hold.ends_at))
+
+
+def random_rules(rng: np.random.Generator) -> TenureRules:
+    few = [int(limit) for limit in rng.integers(1, 4, 2)]
+    return TenureRules(*few, int(rng.choice([30, 90])), int(rng.choice([10, 45])), bool(rng.integers(2)))
+
+
+def test_every_number_as_the_plain_reading_of_it() -> None:
+    rng = np.random.default_rng(1)
+    seen: set[str] = set()
+    for _ in range(3000):
+        holds, rules = random_holds(rng), random_rules(rng)
+        found = split(holds, rules)
+        assert found == reference(holds, rules), (holds, rules)
+        seen |= {row[2] for row in found} | {row[3] for row in found}
+    assert seen == {"", "accounts", "cards", "names", "handover", "silence", "moved"}
+
+
+def test_neither_other_numbers_nor_what_names_and_kinds_are_called_matter() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(500):
+        holds, rules = random_holds(rng), random_rules(rng)
+        whole = split(holds, rules)
+        alone = [
+            row[:5]
+            for phone in {hold.phone: None for hold in holds}
+            for row in split([hold for hold in holds if hold.phone == phone], rules)
+        ]
+        assert [row[:5] for row in whole] == alone
+        swapped = [
+            Hold(
+                h.start, h.end, (h.kinds & 1) * 2**60 | (h.kinds & 2) * 4, h.records, h.moved,
+                {7 - n for n in h.names}, h.phone + 5,
+            )
+            for h in holds
+        ]  # fmt: skip
+        assert split(swapped, rules) == whole
+
+
+def test_equal_holds_change_places_without_a_trace() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(500):
+        holds, rules = random_holds(rng), random_rules(rng)
+        twice = [twin for hold in holds for twin in (hold, hold)]
+        found, again = split(twice, rules), split([twice[i ^ 1] for i in range(len(twice))], rules)
+        assert found == again
+
+
+def test_tenures_follow_each_other_and_share_as_a_whole() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(500):
+        holds = random_holds(rng)
+        for number, row in enumerate(found := split(holds, random_rules(rng))):
+            if number == 0 or holds[number - 1].phone != holds[number].phone:
+                assert row[0] == 0
+                assert row[4] is None
+            else:
+                assert row[0] - found[number - 1][0] in (0, 1)
+                if row[0] == found[number - 1][0]:
+                    assert row[1:5] == found[number - 1][1:5]
+                else:
+                    assert row[4] == holds[number].starts_at
+
+
+def test_a_number_passes_on_after_a_carriers_silence_and_not_a_second_before() -> None:
+    at_limit = card(0, 10), card(100, 120)
+    assert tenures(*at_limit) == [0, 0]
+    assert tenures(at_limit[0], card(100 + 1 / DAY, 120)) == [0, 1]
+    # whoever goes by the same name is the same person, however long she was away
+    assert tenures(card(0, 10, 1), card(400, 410, 1)) == [0, 0]
+    # not the first holder counts but the latest
+    assert tenures(card(0, 90), card(20, 30), card(170, 180)) == [0, 0, 0]
+
+
+def test_accounts_one_after_the_other_are_one_persons_within_the_gap() -> None:
+    assert tenures(account(0, 10), account(55, 80)) == [0, 0]
+    assert tenures(account(0, 10), account(55 + 1 / DAY, 80)) == [0, 1]
+    assert sharing(account(0, 10), account(55, 80)) == ["", ""]
+    # other names speak against one person at any gap, a common one for her
+    assert tenures(account(0, 10, 1), account(11, 80, 2)) == [0, 1]
+    assert tenures(account(0, 10, 1, 2), account(80, 90, 2, 3)) == [0, 0]
+    # two who were seen a few times each may come one after the other by chance: 9!/(4! 5!) = 126 ways, 8!/(4! 4!) = 70
+    assert tenures(account(0, 10, records=4), account(11, 20, records=5)) == [0, 0]
+    assert tenures(account(0, 10, records=4), account(11, 20, records=4)) == [0, 1]
+
+
+def test_a_family_at_one_time_shares_the_number() -> None:
+    family = account(0, 50), account(10, 60)
+    assert tenures(*family) == [0, 0]
+    assert sharing(*family) == ["accounts", "accounts"]
+    assert sharing(*family, max_accounts=2) == ["", ""]
+    assert sharing(account(0, 50), account(10, 60), account(20, 70), max_accounts=2) == ["accounts"] * 3
+    # accounts that end when the other begins are not at one time
+    assert sharing(account(0, 50), account(50, 60)) == ["", ""]
+    # ids of different kinds are one person's two ends
+    assert sharing(account(0, 50, kinds=1), account(10, 60, kinds=2)) == ["", ""]
+
+
+def test_two_who_appear_in_one_second_do_not_follow_each_other() -> None:
+    # a first full export gives all its rows one time
+    for one, other in ((card(0, 0, 1), card(0, 0, 2)), (account(0, 0, 1), account(0, 0, 2))):
+        assert tenures(one, other) == tenures(other, one) == [0, 0]
+        assert sharing(one, other) == sharing(other, one) != ["", ""]
+    assert (
+        sharing(account(0, 0, 1), card(0, 0, 2)) == sharing(card(0, 0, 2), account(0, 0, 1)) == ["names"] * 2
+    )
+    assert sharing(card(0, 0), card(0, 0)) == ["", ""]
+
+
+def test_after_a_family_the_number_may_be_somebodys_alone() -> None:
+    found = split([account(0, 50), account(10, 60), account(300, 310)])
+    assert [row[:4] for row in found] == [
+        (0, True, "accounts", ""),
+        (0, True, "accounts", ""),
+        (1, False, "", "handover"),
+    ]
+    assert found[2][4] == 300 * DAY
+
+
+def test_in_a_shared_number_names_say_who_is_whose() -> None:
+    found = split([account(0, 50, 1), account(10, 60, 2), card(20, 30, 2), card(25, 40, 1)])
+    assert {row[2] for row in found} == {"cards"}
+    assert [row[5] for row in found] == [None, None, 1, 0]
+
+
+def test_who_took_another_number_left_this_one() -> None:
+    assert tenures(card(0, 10, moved=True), card(10, 30)) == [0, 1]
+    assert split([card(0, 10, moved=True), card(10, 30)])[1][3] == "moved"
+    # one stayed
+    assert tenures(card(0, 10, moved=True), account(0, 10), card(12, 30)) == [0, 0, 0]
+    # she came back under her name
+    assert tenures(card(0, 10, 1, moved=True), card(12, 30, 1)) == [0, 0]
+
+
+def test_a_replaced_card_stays_with_its_owner_and_cards_in_turns_do_not() -> None:
+    assert sharing(card(0, 10), card(10, 20)) == ["", ""]
+    assert tenures(card(0, 10, 1), card(10, 20, 2)) == [0, 1]
+    assert sharing(card(0, 15), card(10, 20)) == ["cards", "cards"]
+    assert sharing(card(0, 15, 1), card(10, 20, 1)) == ["", ""]
+    four = [card(day, day + 1, 1) for day in range(4)]
+    assert sharing(*four[:3]) == [""] * 3
+    assert sharing(*four) == ["cards"] * 4
+
+
+@pytest.mark.parametrize(("differ", "cause"), [(True, "names"), (False, "")])
+def test_names_of_a_card_and_an_account_count_where_the_chain_writes_them(differ: bool, cause: str) -> None:
+    assert sharing(account(0, 50, 1), card(10, 60, 2), names_differ=differ) == [cause, cause]
+    assert tenures(account(0, 5, 1), card(10, 60, 2), names_differ=differ) == [0, int(differ)]
+    # between two cards names always count
+    assert tenures(card(0, 5, 1), card(10, 60, 2), names_differ=differ) == [0, 1]
+
+
+def test_no_holds() -> None:
+    assert split([]) == []
