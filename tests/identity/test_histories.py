@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 TABLES = ("record_members", "members", "member_identifiers", "member_events", "identity_refusals")
-STATE = TABLES[:3]
 TOWNS = 12
 Row = dict[str, Any]
 Arrival = tuple[str, str, Row]  # connection, table, row
@@ -100,7 +99,12 @@ class Town:
             row |= {"pay_openid": self.maybe(0.5, self.one("o", 6)), "pay_appid": "wx"}
             said = self.maybe(0.4, self.one("p"))
             return ("pos", "pos__tickets", row | ({"phone": said} if said else {}))
-        row = {"order_id": f"{self.name}{self.count}", "order_amount": "20", "store_code": "S1", "status": "paid"}
+        row = {
+            "order_id": f"{self.name}{self.count}",
+            "order_amount": "20",
+            "store_code": "S1",
+            "status": "paid",
+        }
         row |= {"created_at": at, "paid_at": at, "appid": "wx", "openid": self.maybe(0.9, self.one("o"))}
         row |= {"unionid": self.maybe(0.2, self.one("u", 5)), "buyer_phone": self.one("p")}
         row |= {"phone_verified": "Y" if self.rng.random() < 0.4 else "N"}
@@ -135,14 +139,14 @@ KEYS = {
 
 def by_key(rows: list[Arrival]) -> list[Arrival]:
     """One row per record and night: which of two in one file is right is not for these tests."""
-    return list({(table, row[KEYS[table]]): (connection, table, row) for connection, table, row in rows}.values())
+    return list(
+        {(table, row[KEYS[table]]): (connection, table, row) for connection, table, row in rows}.values()
+    )
 
 
 def histories(seed: int, nights: list[date]) -> History:
     """All towns' histories in one."""
-    towns = [
-        Town(number, np.random.default_rng([seed, number]), nights).history() for number in range(TOWNS)
-    ]
+    towns = [Town(number, np.random.default_rng([seed, number]), nights).history() for number in range(TOWNS)]
     return {str(night): [row for town in towns for row in town[str(night)]] for night in nights}
 
 
@@ -151,12 +155,24 @@ def nights_apart(count: int, days: int) -> list[date]:
 
 
 def arrive(world: Any, night: str, rows: list[Arrival]) -> None:
+    files: dict[tuple[str, str], list[Row]] = {}
     for connection, table, row in rows:
-        world.arrive(night, connection, table, row)
+        files.setdefault((connection, table), []).append(row)
+    for (connection, table), of_file in files.items():
+        world.arrive(night, connection, table, *of_file)
 
 
-def state(world: Any, tables: tuple[str, ...] = TABLES) -> State:
-    return {table: world.read(f"select * from {table}") for table in tables}
+def in_pieces(history: History, rng: np.random.Generator) -> list[tuple[str, list[Arrival]]]:
+    """The same rows in smaller files, in any order."""
+    pieces = []
+    for night, rows in history.items():
+        shuffled = [rows[place] for place in rng.permutation(len(rows))]
+        pieces += [(night, shuffled[part::3]) for part in range(3)]
+    return [pieces[place] for place in rng.permutation(len(pieces))]
+
+
+def state(world: Any) -> State:
+    return {table: world.read(f"select * from {table}") for table in TABLES}
 
 
 def assert_same(one: State, other: State) -> None:
@@ -169,7 +185,9 @@ def assert_same(one: State, other: State) -> None:
 
 
 @pytest.mark.parametrize(("seed", "nights", "days"), [(1, 5, 3), (2, 4, 30), (3, 4, 100)])
-def test_night_by_night_is_at_once(new_world: Callable[[str], Any], seed: int, nights: int, days: int) -> None:
+def test_night_by_night_is_at_once(
+    new_world: Callable[[str], Any], seed: int, nights: int, days: int
+) -> None:
     rng = np.random.default_rng(seed)
     history = histories(seed, nights_apart(nights, days))
     days_of_it = list(history)
@@ -181,13 +199,187 @@ def test_night_by_night_is_at_once(new_world: Callable[[str], Any], seed: int, n
         if night == days_of_it[2]:
             arrive(by_night, days_of_it[0], history[days_of_it[0]])
         by_night.build()
-    whole = [(night, row) for night, rows in history.items() for row in rows]
-    for place in rng.permutation(len(whole)):
-        night, row = whole[place]
-        arrive(at_once, night, [row])
+    for night, rows in in_pieces(history, rng):
+        arrive(at_once, night, rows)
     at_once.build()
     assert_same(state(by_night), state(at_once))
     assert len(state(at_once)["members"]) > 3 * TOWNS
     assert len(state(at_once)["identity_refusals"]) > TOWNS
     kinds = {row[0] for row in at_once.read("select kind from member_events")}
     assert {"created", "merged"} <= kinds
+
+
+def without_slips(history: History, rng: np.random.Generator) -> tuple[History, History]:
+    """The history with wrong numbers that were put right three nights later, and the one in which they never were.
+
+    The slip stands on a card, an account or a sale; before and after it the record says what it says without it.
+    """
+    first, last = min(history), max(history)
+    slips: list[Arrival] = []
+    rights: list[Arrival] = []
+    for number in range(TOWNS):
+        name = f"t{number}-"
+        wrong = {"phone": f"{name}p{rng.integers(4)}"}
+        day = f"{first} 12:00:00"
+        card = {"member_ref": f"{name}wrong", "created_at": day}
+        account = {"appid": "wx", "openid": f"{name}wrong", "registered_at": day}
+        order = {"order_id": f"{name}wrong", "openid": f"{name}o1", "appid": "wx", "created_at": day}
+        order |= {"status": "paid", "paid_at": day, "order_amount": "5", "store_code": "S1"}
+        verified = {"phone_verified_at": day}
+        for connection, table, right, slip in (
+            ("pos", "pos__members", card, card | wrong),
+            ("gb", "groupbuy__users", account, account | wrong | verified),
+            ("gb", "groupbuy__orders", order, order | {"unionid": f"{name}u{rng.integers(5)}"}),
+        ):
+            rights.append((connection, table, right))
+            slips.append((connection, table, slip))
+    with_slips = history | {first: history[first] + slips, last: history[last] + rights}
+    never = history | {first: history[first] + rights, last: history[last] + rights}
+    return with_slips, never
+
+
+def test_a_link_that_was_put_right_is_as_if_it_never_was(new_world: Callable[[str], Any]) -> None:
+    history = histories(11, nights_apart(2, 3))
+    with_slips, never = without_slips(history, np.random.default_rng(11))
+    withdrawn, clean = new_world("withdrawn"), new_world("clean")
+    for night, rows in with_slips.items():
+        arrive(withdrawn, night, rows)
+        withdrawn.build()
+        linked = withdrawn.read("select count(*) from int_identity_links where identifier_a like '%wrong'")
+        assert (linked[0][0] > 0) == (night == min(history))
+    for night, rows in never.items():
+        arrive(clean, night, rows)
+    clean.build()
+    assert_same(state(clean), state(withdrawn))
+
+
+def decide(world: Any, decision: str, one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    with world.open() as con:
+        con.execute(
+            "insert into ops.identity_decisions values (?, ?, ?, ?, ?, ?, ?, null, 'me', 'asked', 1)",
+            [decision, *one, *other],
+        )
+
+
+def undecide(world: Any) -> None:
+    with world.open() as con:
+        con.execute("delete from ops.identity_decisions")
+
+
+def test_decisions_are_obeyed_and_leave_no_trace_when_taken_back(world: Any) -> None:
+    night = "2026-01-01"
+    world.arrive(night, "pos", "pos__members", {"member_ref": "C1", "phone": "P1"}, {"member_ref": "C2"})
+    verified = {"phone": "P1", "phone_verified_at": "2025-12-01 00:00:00"}
+    world.arrive(night, "gb", "groupbuy__users", {"appid": "wx", "openid": "o1"} | verified)
+    world.arrive(night, "gb", "groupbuy__users", {"appid": "wx", "openid": "o2"})
+    card, account, stranger = ("pos", "members", "C1"), ("gb", "users", "wx|o1"), ("pos", "members", "C2")
+    world.build()
+    before = state(world)
+    assert world.member_of(*card[1:])[0] == world.member_of(*account[1:])[0]
+
+    decide(world, "different", card, account)
+    world.build()
+    assert world.member_of(*card[1:])[0] != world.member_of(*account[1:])[0]
+    assert [reason for (reason,) in world.read("select reason from identity_refusals")] == [
+        "decided_different"
+    ]
+    decided = state(world)
+    world.build(rebuild=True)
+    assert_same(decided, state(world))
+
+    undecide(world)
+    decide(world, "same", stranger, account)
+    world.build()
+    ids = {world.member_of(*record[1:])[0] for record in (card, account, stranger)}
+    assert len(ids) == 1
+    assert world.member_of("users", "wx|o2")[0] not in ids
+
+    undecide(world)
+    world.build()
+    assert_same(before, state(world))
+
+
+def sale(ticket: str, at: str, **who: str) -> Row:
+    return {"store_code": "S1", "ticket_id": ticket, "kind": "sale", "sold_at": at, "net": "10"} | who
+
+
+def order(order_id: str, at: str, openid: str, phone: str) -> Row:
+    paid = {"status": "paid", "created_at": at, "paid_at": at, "order_amount": "20", "store_code": "S1"}
+    return (
+        {"order_id": order_id, "appid": "wx", "openid": openid}
+        | paid
+        | {
+            "buyer_phone": phone,
+            "phone_verified": "Y",
+        }
+    )
+
+
+def test_a_recycled_number_is_each_owners_in_her_own_time(world: Any) -> None:
+    world.arrive(
+        "2026-02-01",
+        "gb",
+        "groupbuy__orders",
+        *(order(f"A{day}", f"2025-03-{day:02} 10:00:00", "oA", "P1") for day in range(1, 10)),
+        *(order(f"B{day}", f"2025-10-{day:02} 10:00:00", "oB", "P1") for day in range(1, 10)),
+    )
+    world.arrive(
+        "2026-02-01",
+        "pos",
+        "pos__tickets",
+        sale("before", "2025-03-05 12:00:00", phone="P1"),
+        sale("after", "2025-10-05 12:00:00", phone="P1"),
+    )
+    world.build()
+    first, second = world.member_of("orders", "A1")[0], world.member_of("orders", "B1")[0]
+    assert first != second
+    assert world.member_of("tickets", "S1|before") == (first, "phone")
+    assert world.member_of("tickets", "S1|after") == (second, "phone")
+    held = world.read(
+        "select member_id, valid_from::varchar, valid_to::varchar from member_identifiers"
+        " where namespace = 'phone' order by valid_from"
+    )
+    assert held == [(first, "2025-03-01", "2025-10-01"), (second, "2025-10-01", None)]
+
+
+def test_who_share_a_number_are_a_household_and_never_one_member(world: Any) -> None:
+    at = "2025-12-{:02} 10:00:00"
+    together = [
+        order(f"{openid}{day}", at.format(day), openid, "P1")
+        for day in (1, 2, 3, 4)
+        for openid in ("o1", "o2")
+    ]
+    world.arrive("2026-02-01", "gb", "groupbuy__orders", *together, order("Z", at.format(1), "o3", "P3"))
+    world.arrive("2026-02-01", "pos", "pos__tickets", sale("T", at.format(2), phone="P1"))
+    world.build()
+    [one, other, alone] = [world.member_of("orders", record)[0] for record in ("o11", "o21", "Z")]
+    assert len({one, other, alone}) == 3
+    assert world.member_of("tickets", "S1|T") == (None, "shared_phone")
+    households = dict(world.read("select member_id, household_id from members"))
+    assert households[one] == households[other] is not None
+    assert households[alone] is None
+
+
+def test_a_payer_becomes_known_by_paying_for_one_card_and_doubtful_by_two(world: Any) -> None:
+    at = "2025-12-{:02} 10:00:00"
+    payer = {"pay_appid": "wx", "pay_openid": "pays"}
+    world.arrive("2026-02-01", "pos", "pos__members", {"member_ref": "C1"}, {"member_ref": "C2"})
+    world.arrive(
+        "2026-02-01",
+        "pos",
+        "pos__tickets",
+        sale("T1", at.format(1), member_ref="C1", **payer),
+        sale("T2", at.format(2), member_ref="C1", **payer),
+        sale("T3", at.format(3), **payer),
+        sale("T4", at.format(4), pay_appid="wx", pay_openid="once"),
+    )
+    world.build()
+    card = world.member_of("members", "C1")[0]
+    assert world.member_of("tickets", "S1|T3") == (card, "pay_openid")
+    assert world.member_of("tickets", "S1|T4") == (None, "unknown_identifier")
+    # she pays for her sister, too: from now on her account is her own and says nothing of a card
+    world.arrive("2026-02-02", "pos", "pos__tickets", sale("T5", at.format(5), member_ref="C2", **payer))
+    world.build()
+    member, basis = world.member_of("tickets", "S1|T3")
+    assert basis == "pay_openid"
+    assert member not in (None, card, world.member_of("members", "C2")[0])
