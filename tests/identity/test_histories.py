@@ -184,6 +184,27 @@ def assert_same(one: State, other: State) -> None:
         )
 
 
+def assert_events_lead_to_members(world: Any) -> None:
+    """Events, taken in order, end in the members there are, and every other id that was published leads to one."""
+    members: set[str] = set()
+    published: set[str] = set()
+    kinds = set()
+    for kind, member, other in world.read(
+        "select kind, member_id, other_member_id from member_events order by occurred_on"
+    ):
+        kinds.add(kind)
+        if kind in ("created", "split"):
+            members.add(member if kind == "created" else other)
+            published |= members
+        elif kind == "merged":
+            members.remove(other)
+    assert {"created", "merged"} <= kinds
+    assert members == {row[0] for row in world.read("select member_id from members")}
+    redirects = dict(world.read("select retired_member_id, member_id from int_identity_redirects"))
+    assert redirects.keys() == published - members
+    assert set(redirects.values()) <= members
+
+
 @pytest.mark.parametrize(("seed", "nights", "days"), [(1, 5, 3), (2, 4, 30), (3, 4, 100)])
 def test_night_by_night_is_at_once(
     new_world: Callable[[str], Any], seed: int, nights: int, days: int
@@ -205,8 +226,7 @@ def test_night_by_night_is_at_once(
     assert_same(state(by_night), state(at_once))
     assert len(state(at_once)["members"]) > 3 * TOWNS
     assert len(state(at_once)["identity_refusals"]) > TOWNS
-    kinds = {row[0] for row in at_once.read("select kind from member_events")}
-    assert {"created", "merged"} <= kinds
+    assert_events_lead_to_members(at_once)
 
 
 def without_slips(history: History, rng: np.random.Generator) -> tuple[History, History]:
@@ -340,6 +360,35 @@ def test_a_recycled_number_is_each_owners_in_her_own_time(world: Any) -> None:
         " where namespace = 'phone' order by valid_from"
     )
     assert held == [(first, "2025-03-01", "2025-10-01"), (second, "2025-10-01", None)]
+
+
+def test_a_decision_about_a_number_means_its_owner_at_the_time(world: Any) -> None:
+    world.arrive(
+        "2026-02-01",
+        "gb",
+        "groupbuy__orders",
+        *(order(f"A{day}", f"2025-03-{day:02} 10:00:00", "oA", "P1") for day in range(1, 10)),
+        *(order(f"B{day}", f"2025-10-{day:02} 10:00:00", "oB", "P1") for day in range(1, 10)),
+    )
+    world.arrive(
+        "2026-02-01", "pos", "pos__members", {"member_ref": "C1", "created_at": "2025-12-01 00:00:00"}
+    )
+    world.arrive(
+        "2026-02-01", "pos", "pos__members", {"member_ref": "C2", "created_at": "2025-01-01 00:00:00"}
+    )
+    world.arrive(
+        "2026-02-01",
+        "pos",
+        "pos__tickets",
+        sale("before", "2025-03-05 12:00:00", phone="P1"),
+        sale("after", "2025-10-05 12:00:00", phone="P1"),
+    )
+    decide(world, "same", ("pos", "members", "C1"), ("pos", "tickets", "S1|before"))
+    decide(world, "same", ("pos", "tickets", "S1|after"), ("pos", "members", "C2"))
+    world.build()
+    first, second = world.member_of("orders", "A1")[0], world.member_of("orders", "B1")[0]
+    assert [world.member_of("members", card)[0] for card in ("C1", "C2")] == [first, second]
+    assert first != second
 
 
 def test_who_share_a_number_are_a_household_and_never_one_member(world: Any) -> None:

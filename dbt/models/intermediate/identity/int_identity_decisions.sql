@@ -22,30 +22,50 @@ anchors as (
         ) as place
     from {{ ref("int_identity_statements") }}
     where role in ('own', 'said', 'payer') and ended_at is null
+),
+
+-- the phone stands second, as in every link, so that its owner at the time of its record is meant
+sided as (
+    select
+        decisions.*,
+        coalesce(a.namespace = 'phone' and b.namespace != 'phone', false) as is_turned
+    from decisions
+    inner join anchors as a
+        on
+            decisions.connection_a = a.connection
+            and decisions.feed_a = a.feed
+            and decisions.record_id_a = a.record_id
+            and a.place = 1
+    inner join anchors as b
+        on
+            decisions.connection_b = b.connection
+            and decisions.feed_b = b.feed
+            and decisions.record_id_b = b.record_id
+            and b.place = 1
 )
 
 select
-    decisions.decision,
-    decisions.line,
+    sided.decision,
+    sided.line,
     a.namespace as namespace_a,
     a.identifier as identifier_a,
     b.namespace as namespace_b,
     b.identifier as identifier_b,
     greatest(a.first_seen_on, b.first_seen_on) as first_seen_on,
-    least(a.first_at, b.first_at) as first_at,
-    greatest(a.last_at, b.last_at) as last_at,
-    decisions.connection_a || '|' || decisions.feed_a || '|' || decisions.record_id_a as record
-from decisions
+    case when b.namespace = 'phone' then b.first_at else least(a.first_at, b.first_at) end as first_at,
+    case when b.namespace = 'phone' then b.last_at else greatest(a.last_at, b.last_at) end as last_at,
+    sided.connection_a || '|' || sided.feed_a || '|' || sided.record_id_a as record
+from sided
 inner join anchors as a
     on
-        decisions.connection_a = a.connection
-        and decisions.feed_a = a.feed
-        and decisions.record_id_a = a.record_id
+        case when sided.is_turned then sided.connection_b else sided.connection_a end = a.connection
+        and case when sided.is_turned then sided.feed_b else sided.feed_a end = a.feed
+        and case when sided.is_turned then sided.record_id_b else sided.record_id_a end = a.record_id
         and a.place = 1
 inner join anchors as b
     on
-        decisions.connection_b = b.connection
-        and decisions.feed_b = b.feed
-        and decisions.record_id_b = b.record_id
+        case when sided.is_turned then sided.connection_a else sided.connection_b end = b.connection
+        and case when sided.is_turned then sided.feed_a else sided.feed_b end = b.feed
+        and case when sided.is_turned then sided.record_id_a else sided.record_id_b end = b.record_id
         and b.place = 1
 where a.namespace != b.namespace or a.identifier != b.identifier
