@@ -142,7 +142,7 @@ def _split(
                     followed = True
             elif kinds[i] == 0 and kinds[j] == 0:
                 cards += 1
-                if (alike != 1 and at_once) or (alike == -1 and tied):
+                if alike == -1 and (at_once or tied):
                     interleaved += 1
                 elif alike == -1:
                     followed = True

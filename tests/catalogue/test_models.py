@@ -279,7 +279,6 @@ def test_case_30_every_version_stays_in_the_lake(published: Published) -> None:
     assert sorted(versions) == [(NIGHT, token(phone(30))), (NEXT, token(phone(30, 1)))]
 
 
-@pytest.mark.xfail(strict=True, reason="identifiers have no end yet: time-aware identity is a later release")
 def test_case_30_the_history_says_until_when_a_number_was_whose(published: Published) -> None:
     held = published.rows("member_identifiers", member_id=published.member("C30"), namespace="phone")
     ends = {row["identifier"]: row["valid_to"] for row in held}

@@ -42,7 +42,10 @@ OPS = {
     "available_feeds": "kind VARCHAR, feed VARCHAR",
     "placeholder_phones": "phone_token VARCHAR",
     "rule_identity": "max_wechat_accounts_per_phone INTEGER, max_cards_per_phone INTEGER, "
-    "use_wecom_remark BOOLEAN, payer_min_tickets INTEGER, rule_hash VARCHAR",
+    "use_wecom_remark BOOLEAN, payer_min_tickets INTEGER, max_phones_per_member INTEGER, "
+    "number_silence_days INTEGER, reregister_gap_days INTEGER, former_link_min_days INTEGER, "
+    "max_household_members INTEGER, name_agreement_min_share DOUBLE, name_agreement_min_pairs INTEGER, "
+    "remark_needs_proof BOOLEAN, rule_hash VARCHAR",
     "identity_decisions": "decision VARCHAR, connection_a VARCHAR, feed_a VARCHAR, record_id_a VARCHAR, "
     "connection_b VARCHAR, feed_b VARCHAR, record_id_b VARCHAR, since DATE, decided_by VARCHAR, why VARCHAR, "
     "line INTEGER",
@@ -105,10 +108,18 @@ class Warehouse:
             "rule_identity",
             [
                 {
-                    "max_wechat_accounts_per_phone": 2,
+                    "max_wechat_accounts_per_phone": 1,
                     "max_cards_per_phone": 3,
                     "use_wecom_remark": True,
                     "payer_min_tickets": 2,
+                    "max_phones_per_member": 4,
+                    "number_silence_days": 90,
+                    "reregister_gap_days": 45,
+                    "former_link_min_days": 7,
+                    "max_household_members": 6,
+                    "name_agreement_min_share": 0.7,
+                    "name_agreement_min_pairs": 30,
+                    "remark_needs_proof": True,
                 }
             ],
         )
@@ -394,7 +405,7 @@ def wecom(warehouse: Warehouse, night: date) -> None:
         "wecom",
         "contacts",
         night,
-        [{"userid": "staff1", "external_userid": "wm-li", "createtime": "2024-05-29 12:00:00",
+        [{"userid": "staff1", "external_userid": "wm-li", "createtime": "2024-05-16 18:30:00",
           "remark_phone_count": "1", **person("li")}],
     )  # fmt: skip
 
