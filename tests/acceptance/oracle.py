@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from math import comb
 from typing import Any
 
+from tests.acceptance.chainkit import KEY
 from tests.acceptance.world import CHAIN_CUTOVER, MINI, PLACEHOLDER, POS, PRODUCTS, STORES, WX, World
 
 Row = dict[str, Any]
-Node = tuple[
-    str, ...
-]  # ("phone", number) | ("card", till, ref) | ("open", appid, openid) | ("union", id) | ("wecom", id)
+Node = tuple[Any, ...]
+# ("phone", number, turn) | ("card", till, ref) | ("open", appid, openid) | ("union", id) | ("wecom", id)
 
-MAX_WECHATS, MAX_CARDS = 2, 3
+MAX_CARDS = 3  # of one number at one time
+SILENCE, REPLACED_WITHIN = timedelta(days=90), timedelta(days=45)
+EVENTS = ("tickets", "orders", "points", "coupon_events", "complaints", "shares")
 KEYS = {
     "tickets": ("store_code", "ticket_id"), "ticket_lines": ("store_code", "ticket_id", "line_no"),
     "tenders": ("store_code", "ticket_id", "tender_no"), "members": ("member_ref",), "products": ("sku",),
@@ -24,11 +29,42 @@ KEYS = {
     "refunds": ("refund_id",), "complaints": ("complaint_id",), "users": ("appid", "openid"), "shares": ("share_id",),
     "leaders": ("leader_id",), "activities": ("activity_id",),
 }  # fmt: skip
+# the column that says when a record was so; a state's version comes after these
+TIMES = {
+    "tickets": ("sold_at",), "orders": ("created_at",), "points": ("occurred_at",), "coupon_events": ("occurred_at",),
+    "complaints": ("opened_at",), "shares": ("shared_at",), "users": ("phone_verified_at",),
+}  # fmt: skip
+
+
+@dataclass
+class Says:
+    """What one record says about whom it is about: node → role, the strongest first, and when it was so.
+
+    Roles: own (of one person, so it links), said (at the till; links nothing), payer (may be anybody; recognises),
+    known (recognises somebody who is known already), remark (typed by staff).
+    """
+
+    feed: str
+    at: datetime
+    nodes: dict[Node, str]
+    born: datetime  # since when the card or account of the record exists
+
+
+@dataclass
+class Holder:
+    """A card or a WeChat account that proved a phone number, and from when to when it was in use with it."""
+
+    thing: Node
+    apps: frozenset[str]  # kinds of WeChat id of the account; a card has none
+    start: datetime
+    end: datetime
+    events: int
+    names: set[str]
 
 
 @dataclass
 class Order:
-    """One row of marts.orders as it should be; `nodes`: what it says about who bought."""
+    """One row of marts.orders as it should be; `says`: what it says about who bought."""
 
     channel: str
     connection: str
@@ -40,14 +76,14 @@ class Order:
     refund: int
     discount: int | None
     is_test: bool
-    nodes: list[Node]
+    says: Says
     who: str | None = None
     cooked: bool = False
     unlinked: bool = False
 
     @property
     def key(self) -> tuple[str, str | None, str]:
-        return self.connection, self.store_code, self.source_order_id
+        return self.connection, self.store_code, published_id(self.source_order_id)
 
     @property
     def spend(self) -> int:
@@ -81,83 +117,208 @@ class Oracle:
         self._identity()
         self.orders = {order.key: order for order in [*self._pos_orders(), *self._group_orders()]}
         for order in self.orders.values():
-            order.who = self.member_of(order.nodes)
+            order.who = self.member_of(order.says)
         self.metrics = self._metrics()
 
     # ---- identity -----------------------------------------------------------------------------------------------
 
     def _identity(self) -> None:
-        records = [nodes for _, nodes in self.records()]
-        cards, wechats = defaultdict(set), defaultdict(set)
-        union_of = {}
-        for nodes in records:
-            union = next((n for n in nodes if n[0] == "union"), None)
-            for node in nodes:
-                if node[0] == "open" and union:
-                    union_of[node] = union
-        for nodes in records:
-            for phone in (n for n in nodes if n[0] == "phone"):
-                cards[phone].update(n for n in nodes if n[0] == "card")
-                wechats[phone].update(union_of.get(n, n) for n in nodes if n[0] == "open")
-        self.refused = {p for p in cards if len(cards[p]) > MAX_CARDS} | {
-            p for p in wechats if len(wechats[p]) > MAX_WECHATS
-        }
+        """Who is who. The world holds no number that changes in a file, no suspect number and no payer who teaches."""
+        self.said = self.records()
+        self._accounts()
+        self._turns()
         self.parent: dict[Node, Node] = {}
-        for nodes in records:
-            usable = [n for n in nodes if n not in self.refused]
-            for node in usable:
+        for _, says in self.said:
+            own = [self.placed(n, says) for n, role in says.nodes.items() if role == "own"]
+            for node in filter(None, [*own, *(self.placed(n, says) for n, r in says.nodes.items() if r == "said")]):
                 self.parent.setdefault(node, node)
-                a, b = self._root(usable[0]), self._root(node)
-                if a != b:
-                    self.parent[max(a, b)] = min(a, b)
+            if any(role == "remark" for role in says.nodes.values()):
+                own.append(self._remarked(says))
+            self._tie([node for node in own if node])
+        self._assert_one_of_each()
+
+    def _tie(self, nodes: list[Node]) -> None:
+        for node in nodes:
+            self.parent.setdefault(node, node)
+            a, b = self._root(nodes[0]), self._root(node)
+            if a != b:
+                self.parent[max(a, b, key=repr)] = min(a, b, key=repr)
 
     def _root(self, node: Node) -> Node:
         while self.parent[node] != node:
             node = self.parent[node]
         return node
 
-    def member_of(self, nodes: list[Node]) -> str | None:
-        """A name for the group of identifiers this record belongs to; None: nobody is recognised."""
-        found = {self._root(n) for n in nodes if n in self.parent}
-        return "/".join(min(found)) if found else None
+    def _accounts(self) -> None:
+        """Which WeChat account an openid or a contact is of: its unionid, else itself; and when each was in use."""
+        self.account: dict[Node, Node] = {}
+        for _, says in self.said:
+            union = next((n for n in says.nodes if n[0] == "union"), None)
+            for node in says.nodes:
+                if node[0] in ("open", "wecom") and union:
+                    self.account[node] = union
+        self.use: dict[Node, list[tuple[datetime, bool]]] = defaultdict(list)  # thing → (when, whether it happened)
+        self.apps: dict[Node, set[str]] = defaultdict(set)
+        self.names: dict[Node, set[str]] = defaultdict(set)
+        for _, says in self.said:
+            for node in says.nodes:
+                thing = self.account.get(node, node)
+                happened = says.feed in EVENTS
+                self.use[thing].append((says.at if happened or node[0] == "phone" else says.born, happened))
+                if node[0] in ("open", "wecom", "union"):
+                    self.apps[thing].add(node[1] if node[0] == "open" else node[0])
+        for (connection, feed), rows in self.latest.items():
+            for row in rows.values():
+                if feed == "members" and row["name"]:
+                    self.names["card", connection, row["member_ref"]].add(row["name"])
+                elif feed == "orders" and row["openid"] and _is_name(row["receiver_name"]):
+                    node = ("open", row["appid"], row["openid"])
+                    self.names[self.account.get(node, node)].add(row["receiver_name"])
+        for contact in self.world.wecom["contacts"] if self.wecom else []:
+            node = ("wecom", contact["external_userid"])
+            if name := contact["remark"].split(" ")[0]:
+                self.names[self.account.get(node, node)].add(name)
 
-    def records(self) -> list[tuple[tuple[str, str, str], list[Node]]]:
-        """(connection, feed, record id) and the identifiers the record ties together."""
+    def _turns(self) -> None:
+        """The holders of every number one after the other: who had it when, and whether several had it at one time."""
+        holders: dict[str, dict[Node, list[datetime]]] = defaultdict(lambda: defaultdict(list))
+        for _, says in self.said:
+            phones = [n[1] for n, role in says.nodes.items() if n[0] == "phone" and role == "own"]
+            for node, role in says.nodes.items():
+                if phones and role == "own" and node[0] != "phone":
+                    holders[phones[0]][self.account.get(node, node)].append(
+                        says.born if node[0] == "card" else says.at
+                    )
+        self.turn_of: dict[tuple[str, Node], int] = {}
+        self.starts: dict[str, list[datetime]] = {}  # of the second turn and later ones
+        self.shared: set[tuple[str, int]] = set()
+        for phone, things in holders.items():
+            found = sorted((self._holder(thing, proved) for thing, proved in things.items()),
+                           key=lambda h: (h.start, h.end, repr(h.thing)))  # fmt: skip
+            turn: list[Holder] = []
+            self.starts[phone] = []
+            for one in found:
+                if turn and _passes_on(turn, one):
+                    self.starts[phone].append(one.start)
+                    turn = []
+                number = len(self.starts[phone])
+                if _are_several(turn, one):
+                    self.shared.add((phone, number))
+                turn.append(one)
+                self.turn_of[phone, one.thing] = number
+
+    def _holder(self, thing: Node, proved: list[datetime]) -> Holder:
+        used = self.use[thing]
+        first = min(when for when, _ in used)
+        last = max((when for when, happened in used if happened), default=first)
+        is_card = thing[0] == "card"
+        return Holder(
+            thing, frozenset(self.apps[thing]), min(*proved, first) if is_card else min(proved),
+            max(min(proved), last) if is_card else max(*proved, last),
+            sum(happened for _, happened in used), self.names[thing],
+        )  # fmt: skip
+
+    def placed(self, node: Node, says: Says) -> Node | None:
+        """The node with the turn of its phone; None when several people have the number then."""
+        if node[0] != "phone":
+            return node
+        own = [self.account.get(n, n) for n, role in says.nodes.items() if role == "own" and n[0] != "phone"]
+        turns = [self.turn_of[node[1], thing] for thing in own if (node[1], thing) in self.turn_of]
+        by_time = sum(start <= says.at for start in self.starts.get(node[1], []))
+        turn = turns[0] if turns and says.nodes[node] == "own" else by_time
+        return None if (node[1], turn) in self.shared else ("phone", node[1], turn)
+
+    def _remarked(self, says: Says) -> Node | None:
+        """The phone of a contact's remark, when it is nobody else's remark and something proves it."""
+        contact = next(iter(says.nodes))
+        account = self.account.get(contact, contact)
+        phone = next(n for n, role in says.nodes.items() if role == "remark")
+        noted_of = {next(iter(s.nodes)) for _, s in self.said if s.nodes.get(phone) == "remark"}
+        holders = [thing for number, thing in self.turn_of if number == phone[1]]
+        proved = {number for number, thing in self.turn_of if thing == account}
+        theirs = set().union(*(self.names[thing] for thing in holders)) if holders else set()
+        mine = self.names[account]
+        if len(noted_of) > 1 or (proved and phone[1] not in proved) or (theirs and mine and not theirs & mine):
+            return None
+        used = [phone, *(thing for thing in holders if thing[0] == "card")]
+        met = any(
+            abs((s.at.date() - says.at.date()).days) <= 1
+            for _, s in self.said
+            if s.feed in EVENTS and any(s.nodes.get(node) in ("own", "said") for node in used)
+        )
+        return self.placed(phone, says) if proved or theirs & mine or met else None
+
+    def _assert_one_of_each(self) -> None:
+        """Nobody has two accounts of one app, but under one name, or more cards than one may: no such refusal is asked."""
+        accounts, cards = defaultdict(set), defaultdict(set)
+        for node in self.parent:
+            if node[0] in ("open", "wecom"):
+                app = node[1] if node[0] == "open" else ""
+                accounts[self._root(node), node[0], app].add(self.account.get(node, node))
+            elif node[0] == "card":
+                cards[self._root(node), node[1]].add(node)
+        strange = [f for f in accounts.values() if len(f) > 1 and not set.intersection(*(self.names[t] for t in f))]
+        assert not strange, strange
+        assert all(len(found) <= MAX_CARDS for found in cards.values())
+
+    def member_of(self, says: Says) -> str | None:
+        """A name for the group of identifiers of whom this record is about; None: nobody is recognised."""
+        for node, role in says.nodes.items():
+            placed = self.placed(node, says) if role != "remark" else None
+            if placed in self.parent:
+                return self.group(placed)
+        return None
+
+    def group(self, node: Node) -> str:
+        return "/".join(map(str, self._root(node)))
+
+    def records(self) -> list[tuple[tuple[str, str, str], Says]]:
+        """(connection, feed, published record id) and what the record says."""
         out = []
         for (connection, feed), rows in self.latest.items():
             for key, row in rows.items():
-                if nodes := self.nodes(connection, feed, row):
-                    out.append(((connection, feed, "|".join(key)), nodes))
+                says = self.says(connection, feed, row)
+                if says.nodes:
+                    out.append(((connection, feed, "|".join(map(published_id, key))), says))
         for contact in self.world.wecom["contacts"] if self.wecom else []:
-            nodes: list[Node] = [("wecom", contact["external_userid"])]
+            nodes: dict[Node, str] = {("wecom", contact["external_userid"]): "own"}
             if contact["unionid"]:
-                nodes.append(("union", contact["unionid"]))
+                nodes["union", contact["unionid"]] = "own"
             if len(contact["remark_mobiles"]) == 1:
-                nodes += _phone(contact["remark_mobiles"][0])
-            out.append((("crm", "contacts", contact["external_userid"]), nodes))
+                nodes |= dict.fromkeys(_phone(contact["remark_mobiles"][0]), "remark")
+            at = datetime.fromtimestamp(contact["createtime"], UTC).replace(tzinfo=None) + timedelta(hours=8)
+            out.append((("crm", "contacts", contact["external_userid"]), Says("contacts", at, nodes, at)))
         return out
 
-    def nodes(self, connection: str, feed: str, row: Row) -> list[Node]:
+    def says(self, connection: str, feed: str, row: Row) -> Says:
         def text(column: str) -> str:
             return str(row.get(column) or "")
 
-        nodes: list[Node] = []
-        if feed in ("tickets", "members", "points", "coupon_events") and text("member_ref"):
-            nodes.append(("card", connection, text("member_ref")))
-        appid, openid = text("appid"), text("openid")
-        if feed == "tickets":
-            appid, openid = text("pay_appid"), text("pay_openid")
+        nodes: dict[Node, str] = {}
+        ledger = feed in ("tickets", "points") or (feed == "coupon_events" and connection in POS)
+        if (ledger or feed == "members") and text("member_ref"):
+            nodes["card", connection, text("member_ref")] = "own" if feed == "members" else "said"
+        if ledger:
+            nodes |= dict.fromkeys(_phone(row.get("phone")), "said")
+        if feed == "tickets" and text("pay_openid"):
+            nodes["open", text("pay_appid"), text("pay_openid")] = "payer"
         if feed == "members":
-            appid, openid = text("wx_appid"), text("wx_openid")
-        if appid and openid:
-            nodes.append(("open", appid, openid))
-        if text("unionid"):
-            nodes.append(("union", text("unionid")))
-        if feed in ("tickets", "members", "points", "coupon_events", "users", "complaints"):
-            nodes += _phone(row.get("phone"))
+            nodes |= dict.fromkeys(_phone(row.get("phone")), "own")
+        appid, openid = ("wx_appid", "wx_openid") if feed == "members" else ("appid", "openid")
+        if text(appid) and text(openid):
+            nodes["open", text(appid), text(openid)] = "own"
+        if feed == "users" and row["phone_verified_at"]:
+            nodes |= dict.fromkeys(_phone(row["phone"]), "own")
         if feed == "orders" and text("phone_verified") == "Y":
-            nodes += _phone(row.get("buyer_phone"))
-        return nodes
+            nodes |= dict.fromkeys(_phone(row.get("buyer_phone")), "own")
+        if text("unionid"):
+            nodes["union", text("unionid")] = "own"
+        if feed == "complaints" or (feed == "coupon_events" and not ledger):
+            nodes |= dict.fromkeys(_phone(row.get("phone")), "known")
+        times = [row[c] for c in (*TIMES.get(feed, ()), "updated_at") if row.get(c)]
+        born = [row[c] for c in ("created_at", "registered_at") if feed in ("members", "users") and row.get(c)]
+        at = times[0] if times else datetime.min
+        return Says(feed, at, nodes, born[0] if born else at)
 
     def person_groups(self) -> dict[str, set[str]]:
         """Person of the truth → the oracle's groups holding their identifiers: one each, shared by nobody else."""
@@ -167,8 +328,8 @@ class Oracle:
             nodes += [("open", appid, openid) for appid, openid in who.accounts]
             nodes += [("wecom", external) for external in who.externals]
             if not nodes:
-                nodes = _phone(who.phone)
-            out[name] = {"/".join(self._root(n)) for n in nodes if n in self.parent}
+                nodes = [("phone", plain_phone(who.phone), 0)]
+            out[name] = {self.group(n) for n in nodes if n in self.parent}
         return out
 
     # ---- orders -------------------------------------------------------------------------------------------------
@@ -208,7 +369,7 @@ class Oracle:
         discount = fen(row["discount"]) if till == "till_east" and row["kind"] == "sale" else None
         return Order("pos", till, row["ticket_id"], row["store_code"], row["sold_at"],
                      business_date(row["sold_at"], row["store_code"]), net, refund, discount, False,
-                     self.nodes(till, "tickets", row), cooked=cooked, unlinked=unlinked)  # fmt: skip
+                     self.says(till, "tickets", row), cooked=cooked, unlinked=unlinked)  # fmt: skip
 
     def _group_orders(self) -> list[Order]:
         out = []
@@ -245,7 +406,7 @@ class Oracle:
                 store = row.get("store_code") or None
                 out.append(Order("groupbuy", shop, row["order_id"], store, row["created_at"],
                                  business_date(row["created_at"], store), net, refund, None, test,
-                                 self.nodes(shop, "orders", row), cooked=row["order_id"] in cooked))  # fmt: skip
+                                 self.says(shop, "orders", row), cooked=row["order_id"] in cooked))  # fmt: skip
         return out
 
     def lines_of(self, order: Order) -> list[Row]:
@@ -277,7 +438,7 @@ class Oracle:
 
     def _metrics(self) -> dict[str, Metrics]:
         out: dict[str, Metrics] = defaultdict(Metrics)
-        for root in {"/".join(self._root(node)) for node in self.parent}:
+        for root in {self.group(node) for node in self.parent}:
             out[root] = Metrics(spend={7: 0, 30: 0, 90: 0})
         for order in self.orders.values():
             if order.spend <= 0 or order.who is None or order.business_date > self.as_of:
@@ -293,11 +454,11 @@ class Oracle:
                     m.spend[days] += order.spend
         for shop in (WX, MINI):
             for row in self.latest.get((shop, "shares"), {}).values():
-                who = self.member_of(self.nodes(shop, "shares", row))
+                who = self.member_of(self.says(shop, "shares", row))
                 if who and 0 <= (self.as_of - row["shared_at"].date()).days < 30:
                     out[who].shares += 1
             for row in self.latest.get((shop, "complaints"), {}).values():
-                who = self.member_of(self.nodes(shop, "complaints", row))
+                who = self.member_of(self.says(shop, "complaints", row))
                 if who is None and row.get("order_id"):
                     order = next(
                         (
@@ -311,8 +472,8 @@ class Oracle:
                 if who and row["status"] != "withdrawn" and row["opened_at"].date() <= self.as_of:
                     out[who].complaints += 1
         for member in self.world.wecom["group_members"]:
-            if who := self.member_of([("wecom", member["userid"])]):
-                out[who].joined_group = True
+            if ("wecom", member["userid"]) in self.parent:
+                out[self.group(("wecom", member["userid"]))].joined_group = True
         knows_shares = any((shop, "shares") in self.available for shop in (WX, MINI))
         for m in out.values():
             if m.last:
@@ -334,6 +495,52 @@ class Oracle:
             "potential_group_buyer": {who for who, m in items if m.joined_group and not m.group_orders},
             "never_bought_cooked": {who for who, m in items if m.orders >= 1 and not m.cooked},
         }
+
+
+def _passes_on(turn: list[Holder], one: Holder) -> bool:
+    """Whether `one` took the number over from all who held it: another person of whom none of them can be."""
+    rivals = [held for held in turn if held.apps & one.apps or (not held.apps and not one.apps)]
+    if _at_once(rivals, one):
+        return False
+    if one.start > max(held.end for held in turn) + SILENCE and not any(held.names & one.names for held in turn):
+        return True
+    for held in rivals:
+        if held.names & one.names:
+            continue
+        if held.names and one.names:
+            return True  # by another name
+        # an account of the same app without a name: too long after, or by chance as like as not
+        if one.apps and (
+            one.start - held.end > REPLACED_WITHIN or comb(held.events + one.events, held.events) <= 100
+        ):
+            return True
+    return False
+
+
+def _at_once(rivals: list[Holder], one: Holder) -> bool:
+    """Two accounts of one app, or two cards of different names, in use at one time."""
+    return any(held.end > one.start and (one.apps or (held.names and one.names and not held.names & one.names))
+               for held in rivals)  # fmt: skip
+
+
+def _are_several(turn: list[Holder], one: Holder) -> bool:
+    """Whether the holders of a number, `one` being the next, cannot all be one person."""
+    rivals = [held for held in turn if held.apps & one.apps or (not held.apps and not one.apps)]
+    return _at_once(rivals, one) or (not one.apps and len(rivals) + 1 > MAX_CARDS)
+
+
+def _is_name(text: str) -> bool:
+    return text.isalpha() and not text.isascii() and "测试" not in text
+
+
+def published_id(text: str) -> str:
+    """An id as it is published: one that is a phone number is told by its keyed hash only."""
+    number = plain_phone(text)
+    if number != text or not number.startswith(("13", "19")):
+        return text
+    secret = hmac.digest(base64.b64decode(KEY), b"linli/phone-token/v1", "sha256")
+    digits = hmac.digest(secret, f"+86{number}".encode(), "sha256")[:16].hex()
+    return "tel-" + digits.translate(str.maketrans("0123456789abcdef", "abcdefghijklmnop"))
 
 
 def business_date(moment: datetime, store: str | None) -> date:

@@ -48,6 +48,7 @@ class Person:
     unionid: str = ""
     externals: list[str] = field(default_factory=list)
     consent: str = ""
+    called: str = ""  # as members' files, parcels and remarks say it
     sure: bool = True
     hand: bool = True
 
@@ -392,6 +393,7 @@ class _Builder:
 
     def person(self, name: str, **more: Any) -> Person:
         more.setdefault("phone", self.new_phone())
+        more.setdefault("called", _full_name(len(self.people)))
         self.people[name] = Person(name, **more)
         return self.people[name]
 
@@ -402,7 +404,7 @@ class _Builder:
     def member_row(self, who: Person, till: str, ref: str, night: date, **more: Any) -> None:
         moment = datetime.combine(max(night, FIRST), time(11, 0)) - timedelta(days=40)
         self.put(till, "members", night, {
-            "member_ref": ref, "phone": who.phone, "name": f"客户{who.name}", "home_store": TILL_STORES[till][0],
+            "member_ref": ref, "phone": who.phone, "name": who.called, "home_store": TILL_STORES[till][0],
             "points_balance": "12.5", "created_at": moment, "updated_at": moment, "status": "active",
             "unionid": "", "consent_marketing": who.consent, "consent_at": moment if who.consent else None,
         } | more)  # fmt: skip
@@ -423,7 +425,7 @@ class _Builder:
             who.externals.append(external)
         self.contacts.append({
             "userid": staff, "external_userid": external, "unionid": who.unionid,
-            "remark_mobiles": [who.phone] if mobiles is None else mobiles, "remark": f"备注{who.name} {who.phone}",
+            "remark_mobiles": [who.phone] if mobiles is None else mobiles, "remark": f"{who.called} {who.phone}",
             "createtime": int(datetime(2026, 9, 1, 12, tzinfo=None).timestamp()) + len(self.contacts), "add_way": 1,
         })  # fmt: skip
 
@@ -489,7 +491,7 @@ class _Builder:
             "order_id": order_id or f"G{self.number(shop):07d}", "activity_id": "A1",
             "store_code": self.rng.choice(list(STORES)), "pickup_site": "东门", "leader_id": "L-A", "channel": "group",
             "openid": openid, "appid": appid, "unionid": who.unionid, "buyer_phone": self.spell(who.phone),
-            "phone_verified": "Y" if who.phone else "", "receiver_phone": who.phone, "receiver_name": f"客户{who.name}",
+            "phone_verified": "Y" if who.phone else "", "receiver_phone": who.phone, "receiver_name": who.called,
             "created_at": moment, "paid_at": paid, "status": status, "order_amount": amount, "refund_amount": "0",
             "freight": "0", "seller_role": "direct", "updated_at": moment + timedelta(minutes=5),
         } | more  # fmt: skip
@@ -649,17 +651,23 @@ class _Builder:
             self.card(family, EAST, f"9{n}00")
         self.ticket(family, EAST, "H01", datetime(2026, 10, 29, 9), self.money())
         self.ticket(family, WEST, "H02", datetime(2026, 10, 29, 19), self.money(), by="phone")
-        pair = self.person("two_wechats")  # exactly at the limit: still one person
-        self.account(pair, WX, "oPair1")
-        self.put(WX, "users", FIRST, {
-            "appid": APP_WX, "openid": "oPair2", "unionid": "", "phone": pair.phone,
-            "phone_verified_at": datetime(2026, 9, 2, 8), "registered_at": datetime(2026, 9, 2, 8),
-            "updated_at": datetime(2026, 9, 2, 8),
-        })  # fmt: skip
-        pair.accounts.append((APP_WX, "oPair2"))
-        self.order(pair, WX, datetime(2026, 10, 28, 9), self.money())
-        self.order(pair, WX, datetime(2026, 10, 28, 10), self.money(), openid="oPair2")
-
+        nameless = self.person("two_cards", called="")  # no name speaks against one person
+        for n in range(2):
+            self.card(nameless, WEST, f"9{n}11")
+            self.ticket(nameless, WEST, "H02", datetime(2026, 10, 28 + n, 9), self.money(), member_ref=f"9{n}11")
+        phone = self.shared["a couple's WeChat accounts"] = self.new_phone()
+        for n, moment in enumerate((datetime(2026, 10, 20, 9), datetime(2026, 10, 21, 10))):
+            who = self.person(f"couple_{n}", phone=phone)
+            self.account(who, WX, f"oPair{n}")
+            for day in range(0, 8, 4):
+                self.order(who, WX, moment + timedelta(days=day), self.money())
+        again = self.person("registered_again")  # another openid under the same name, after the first fell silent
+        for n in range(2):
+            self.account(again, WX, f"oAgain{n}", night=NIGHTS[n * 10], registered_at=datetime(2026, 9, 10) + timedelta(days=n * 20),
+                         phone_verified_at=datetime(2026, 9, 10) + timedelta(days=n * 20))  # fmt: skip
+            for day in range(2):
+                self.order(again, WX, datetime(2026, 9, 11 + day, 9) + timedelta(days=n * 20), self.money(), openid=f"oAgain{n}",
+                           night=NIGHTS[n * 10])  # fmt: skip
     def odd_phones(self) -> None:
         day = datetime(2026, 10, 27, 12)
         for n in range(3):
@@ -1279,6 +1287,14 @@ def _cell(value: Any, clock: str) -> Any:
             return (value - timedelta(hours=8)).strftime("%Y-%m-%dT%H:%M:%SZ")
         return value.strftime("%Y-%m-%dT%H:%M:%S" if clock == "iso" else "%Y-%m-%d %H:%M:%S")
     return value
+
+
+def _full_name(number: int) -> str:
+    """A name of three characters, another one for every number below 1,500."""
+    family, given = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗", "建志国伟明丽芳敏秀英强军"
+    first = number // len(family) % len(given)
+    second = (first + 1 + number // len(family) // len(given)) % len(given)
+    return family[number % len(family)] + given[first] + given[second]
 
 
 def _fen(yuan: str) -> int:
