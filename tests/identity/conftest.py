@@ -15,7 +15,7 @@ from dagster_project.contracts import feeds_of, kinds
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 MODELS = ("members", "record_members", "member_identifiers", "member_events", "identity_refusals")
-MODELS += ("int_identity_redirects",)
+MODELS += ("int_identity_redirects", "identity_links", "member_redirects")
 META = ("_connection", "_feed", "_batch_id", "_file", "_extra")
 
 

@@ -1,0 +1,89 @@
+-- Sorted by the member of the stronger side (publish/tables.yml), so that one member's links are few row groups.
+{{ config(materialized="table") }}
+
+with links as (
+    select
+        *,
+        -- the text is what was found, then the rule, then the record
+        strpos(evidence, rule || ' ') as rule_at
+    from {{ ref("int_identity_links") }}
+),
+
+members as (
+    select * from {{ ref("int_identity_members") }}
+),
+
+nodes as (
+    select * from {{ ref("int_identity_nodes") }}
+),
+
+-- refused because two stronger links say otherwise
+overruled as (
+    select
+        edges.namespace_a,
+        edges.identifier_a,
+        edges.namespace_b,
+        edges.identifier_b,
+        edges.segment_b,
+        {{ identity_overruled("resolution.kind") }} as reason,
+        resolution.kind || ': ' || nodes_a.identifier || ' <> ' || nodes_b.identifier as evidence
+    from {{ ref("int_identity_resolution") }} as resolution
+    inner join {{ ref("int_identity_edges") }} as edges on resolution.link_no = edges.link_no
+    inner join nodes as nodes_a on resolution.node_no = nodes_a.node_no
+    inner join nodes as nodes_b on resolution.other_no = nodes_b.node_no
+    where resolution.what = 'refusal'
+),
+
+masks as (
+    select
+        identifier,
+        min(masked) as masked
+    from {{ ref("int_identity_statements") }}
+    where namespace = 'phone'
+    group by 1
+),
+
+final as (
+    select
+        members_a.member_id as member_id_a,
+        links.namespace_a,
+        links.identifier_a,
+        members_b.member_id as member_id_b,
+        links.namespace_b,
+        links.identifier_b,
+        links.segment_b,
+        masks.masked as masked_b,
+        coalesce(links.refusal, overruled.reason) is null as followed,
+        coalesce(links.refusal, overruled.reason) as reason,
+        coalesce(overruled.evidence, nullif(rtrim(substr(links.evidence, 1, links.rule_at - 1), '; '), '')) as evidence,
+        links.rule,
+        substr(links.evidence, links.rule_at + length(links.rule) + 1) as record,
+        cast(links.strength as integer) as strength,
+        cast(links.support as bigint) as support,
+        links.first_seen_on,
+        links.starts_at,
+        links.ends_at
+    from links
+    left join members as members_a
+        on
+            links.namespace_a = members_a.namespace
+            and links.identifier_a = members_a.identifier
+            and members_a.segment = ''
+    left join members as members_b
+        on
+            links.namespace_b = members_b.namespace
+            and links.identifier_b = members_b.identifier
+            and links.segment_b = members_b.segment
+    left join overruled
+        on
+            links.namespace_a = overruled.namespace_a
+            and links.identifier_a = overruled.identifier_a
+            and links.namespace_b = overruled.namespace_b
+            and links.identifier_b = overruled.identifier_b
+            and links.segment_b = overruled.segment_b
+    left join masks
+        on links.namespace_b = 'phone' and links.identifier_b = masks.identifier
+)
+
+select * from final
+order by member_id_a, namespace_a, identifier_a, namespace_b, identifier_b, segment_b
