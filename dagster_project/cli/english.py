@@ -106,6 +106,21 @@ PAGES = {
         """,
         {**_CHAIN, "truth": "truth as CSV: connection, feed, record_id, person_id"},
     ),
+    "explain": Page("Says why records are one member.", _CHAIN),
+    "explain member": Page(
+        """A member, its identifiers, events and household; the evidence path from each identifier to the earliest one,
+        or between two records; and every link that was not followed, with its reason.
+
+        Reads the current publication and the lake only, so it works while a night is running. A record is
+        connection|feed|key, in quotes.
+
+        \b
+        Example: linli explain member maabhboggjkgopgdn --chain data/demo
+                 linli explain member maabhboggjkgopgdn 'pos_main|members|0060008112'
+                 'group_main|orders|G2026112100017' --chain data/demo
+        """,
+        _CHAIN,
+    ),
     "suggestions": Page(
         """Lists pairs of members who may be one person; decisions go to rules/identity_decisions.yml.
 

@@ -21,6 +21,7 @@ _COMMANDS = {
     "run": "run",
     "push": "push",
     "score": "score",
+    "explain": "explain",
     "suggestions": "suggestions",
     "simulate": "simulate",
     "sandbox": "sandbox",
