@@ -149,6 +149,12 @@ def new_world(tmp_path: Path) -> Callable[[str], World]:
     return make
 
 
+@pytest.fixture(scope="session")
+def world_in() -> type[World]:
+    """Makes an empty world in a given folder, for fixtures that live longer than a test."""
+    return World
+
+
 @pytest.fixture
 def world(new_world: Callable[[str], World]) -> World:
     return new_world("world")
