@@ -106,7 +106,14 @@ PAGES = {
         """,
         {**_CHAIN, "truth": "truth as CSV: connection, feed, record_id, person_id"},
     ),
-    "explain": Page("Says why records are one member.", _CHAIN),
+    "explain": Page(
+        """Says why records are one member.
+
+        \b
+        Example: linli explain member maabhboggjkgopgdn --chain data/demo
+        """,
+        _CHAIN,
+    ),
     "explain member": Page(
         """A member, its identifiers, events and household; the evidence path from each identifier to the earliest one,
         or between two records; and every link that was not followed, with its reason.

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
     from dagster_project.reports.evidence import End, Event, Explanation, Identifier, Refusal, Source
 
 WIDTH = 44  # columns of a phone held upright; a Chinese character takes two
+MOST_HOLDERS = 12  # a dummy number has thousands
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
 @click.group("explain")
 @click.option("--chain", type=_FOLDER, help="连锁文件夹")
 def explain(chain: Path | None) -> None:
-    """说明为什么几条记录是同一位会员。"""
+    """说明为什么几条记录是同一位会员。
+
+    \b
+    例：linli explain member maabhboggjkgopgdn --chain data/demo
+    """
 
 
 @explain.command("member")
@@ -237,20 +243,20 @@ class _Page:
         yield from self._proof(link)
 
     def _holders(self, holders: Iterable[Identifier]) -> Iterator[str]:
-        phone = None
-        for holder in holders:
-            if holder.identifier != phone:
-                phone = holder.identifier
-                yield "  " + self._short(("phone", phone, ""))
-            until = _day(holder.valid_to) if holder.valid_to else tr("现在", "now")
-            who = (
-                tr("本会员", "this member") if holder.member_id == self.found.member_id else holder.member_id
-            )
-            shared = tr("（共用）", " (shared)") if holder.is_shared else ""
-            yield tr(
-                f"    {holder.valid_from} 至 {until} {who}{shared}",
-                f"    {holder.valid_from} to {until} {who}{shared}",
-            )
+        for phone, of_phone in groupby(holders, key=lambda holder: holder.identifier):
+            yield "  " + self._short(("phone", phone, ""))
+            everybody = list(of_phone)
+            for holder in everybody[:MOST_HOLDERS]:
+                yield "    " + self._holder(holder)
+            if (more := len(everybody) - MOST_HOLDERS) > 0:
+                yield tr(f"    另有 {more} 位会员", f"    {more} more members")
+
+    def _holder(self, holder: Identifier) -> str:
+        until = _day(holder.valid_to) if holder.valid_to else tr("现在", "now")
+        mine = holder.member_id == self.found.member_id
+        who = tr("本会员", "this member") if mine else holder.member_id
+        shared = tr("（共用）", " (shared)") if holder.is_shared else ""
+        return tr(f"{holder.valid_from} 至 {until} ", f"{holder.valid_from} to {until} ") + who + shared
 
     def _event(self, event: Event) -> Iterator[str]:
         mine, other = event.member_id == self.found.member_id, event.other_member_id

@@ -192,8 +192,7 @@ class _Reader:
         root = next((node for node in nodes if minted_id(node) == member_id), None)
         # of a lone phone only the day of its turn is published, not the second its id is made of
         root = nodes[0] if root is None and len(nodes) == 1 else root
-        phones = {i.identifier for i in identifiers if i.namespace == "phone"}
-        phones |= {r.link.right[1] for r in refusals if r.link.right[0] == "phone"}
+        phones = _contested(identifiers, links, refusals)
         found = Explanation(
             asked=asked,
             member_id=member_id,
@@ -435,6 +434,20 @@ def _batches(folder: Path, night: date | None) -> list[Path]:
 
 def _source(row: dict[str, Any]) -> Source:
     return Source(row["_file"], row["_row_no"], row["_night"])
+
+
+def _contested(
+    identifiers: Sequence[Identifier], links: Sequence[Link], refusals: Sequence[Refusal]
+) -> set[str]:
+    """Phones that somebody else may have or have had. The others are spared the look-up, the longest of all."""
+    linked = {link.right[:2]: link.right[2] for link in links}
+    phones = {
+        i.identifier
+        for i in identifiers
+        if i.namespace == "phone"
+        and (i.is_shared or i.valid_to is not None or linked.get(("phone", i.identifier)) != "")
+    }
+    return phones | {r.link.right[1] for r in refusals if r.link.right[0] == "phone"}
 
 
 def _nodes(member_id: str, identifiers: Sequence[Identifier], links: Sequence[Link]) -> tuple[Node, ...]:
