@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from importlib.resources import files
 from importlib.util import find_spec
@@ -18,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from dagster_project.benchmarks.process import answer, clocked, run_alone
 from dagster_project.config import Chain, load_chain
 from dagster_project.landing import land_files
 from dagster_project.privacy import ChainKey
@@ -85,15 +82,7 @@ def measure(folder: Path, rows: int, say: Callable[[str], None], *, with_dlt: bo
 
 
 def _in_process(way: str, folder: Path) -> Timing:
-    done = subprocess.run(
-        [sys.executable, "-m", "dagster_project.benchmarks.ingest", way, str(folder)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"RUNTIME__DLTHUB_TELEMETRY": "false"},
-    )
-    seconds, rows, peak = done.stdout.split()[-3:]
-    return Timing(way, float(seconds), int(rows), int(peak))
+    return Timing(**run_alone(__name__, way, str(folder), environment={"RUNTIME__DLTHUB_TELEMETRY": "false"}))
 
 
 def _run(way: str, folder: Path) -> Timing:
@@ -102,11 +91,8 @@ def _run(way: str, folder: Path) -> Timing:
         "bare": _bare, "bare-typed": _bare_typed, "dlt": _dlt, "dlt-arrow": _dlt_arrow,
     }  # fmt: skip
     prepare = ways.get(way) or _landing(way)
-    take = prepare(folder)
-    started = time.perf_counter()
-    rows = take()
-    seconds = time.perf_counter() - started
-    return Timing(way, seconds, rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    rows, seconds, peak_mb = clocked(prepare(folder))
+    return Timing(way, seconds, rows, peak_mb)
 
 
 def _bare(folder: Path, options: str = ", all_varchar = true") -> Callable[[], int]:
@@ -215,5 +201,4 @@ def _dlt_pipeline(folder: Path, name: str, source: Callable[[Any], Any]) -> Call
 
 
 if __name__ == "__main__":
-    timing = _run(sys.argv[1], Path(sys.argv[2]))
-    sys.stdout.write(f"{timing.seconds:.3f} {timing.rows} {timing.peak_mb}\n")
+    answer(asdict(_run(sys.argv[1], Path(sys.argv[2]))))

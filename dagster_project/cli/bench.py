@@ -12,7 +12,7 @@ from dagster_project.lang import tr
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dagster_project.identity.benchmark import Outcome, World
+    from dagster_project.benchmarks.identity import Outcome, World
 
 
 @click.group("bench", invoke_without_command=True)
@@ -131,8 +131,8 @@ def identity(sizes: tuple[int, ...], with_others: bool, seed: int, rates_file: P
 
     from rich.console import Console
 
-    from dagster_project.identity.bench_rates import load_rates
-    from dagster_project.identity.benchmark import measure
+    from dagster_project.benchmarks.identity import measure
+    from dagster_project.benchmarks.identity_rates import load_rates
 
     rates = load_rates(rates_file)
     console = Console()

@@ -1,6 +1,6 @@
 """The other ways to put records together, on the same claims: each ends with a stored row per record.
 
-Rivals are given what is their due: only links of the role `own` (no unverified phone), identifiers numbered in DuckDB
+Rivals are given what is their due: only links of the role `own` (no unverified phone) that hold today, identifiers numbered in DuckDB
 before they see them, and each record assigned by its strongest identifier. All of that is timed, as it is for ours.
 """
 
@@ -19,16 +19,16 @@ from dagster_project.identity.components import connect
 RESULT = "record_members"
 
 # what a program that is told the limits of each kind would allow one person: one unionid, one openid an app, one
-# contact, two cards, two phones; alipay and face follow the card. Links are followed strongest first.
+# contact, two cards, two phones. Links are followed strongest first.
 _KINDS = ("unionid", "openid wxmall", "openid wxmini", "external_userid", "pos_member", "phone")
 _LIMITS = (1, 1, 1, 1, 2, 2)
-_PRIORITY = ("unionid", "openid", "verified_phone", "phone", "alipay_user", "face", "remark_phone")
+_PRIORITY = ("unionid", "openid", "verified_phone", "phone", "remark_phone")
 
 _NODES = """
 create table nodes as
 select row_number() over (order by namespace, identifier) - 1 as node, namespace, identifier
 from (
-    select distinct namespace, identifier from world.statements where not tonight and role in ('own', 'said')
+    select distinct namespace, identifier from world.statements where not tonight and ended_at is null and role in ('own', 'said')
 )
 """
 
@@ -38,7 +38,7 @@ select distinct nodes_a.node as a, nodes_b.node as b
 from world.claims
 inner join nodes as nodes_a on namespace_a = nodes_a.namespace and identifier_a = nodes_a.identifier
 inner join nodes as nodes_b on namespace_b = nodes_b.namespace and identifier_b = nodes_b.identifier
-where not tonight and role = 'own'
+where not tonight and ended_at is null and role = 'own'
 """
 
 _ASSIGN = f"""
@@ -47,7 +47,7 @@ select connection, feed, record_id, arg_min(label, precedence) as member_id
 from world.statements
 inner join nodes using (namespace, identifier)
 inner join labels using (node)
-where not tonight and role in ('own', 'said')
+where not tonight and ended_at is null and role in ('own', 'said')
 group by connection, feed, record_id
 """
 
@@ -72,7 +72,7 @@ create table {RESULT} as
 with phones as (
     select namespace_a as namespace, identifier_a as identifier, min(identifier_b) as phone
     from world.claims
-    where not tonight and role = 'own' and namespace_b = 'phone'
+    where not tonight and ended_at is null and role = 'own' and namespace_b = 'phone'
     group by all
 ),
 strongest as (
@@ -80,7 +80,7 @@ strongest as (
         connection, feed, record_id, arg_min(namespace, precedence) as namespace,
         arg_min(identifier, precedence) as identifier, min(identifier) filter (namespace = 'phone') as phone
     from world.statements
-    where not tonight and role in ('own', 'said')
+    where not tonight and ended_at is null and role in ('own', 'said')
     group by all
 )
 select connection, feed, record_id, coalesce(strongest.phone, phones.phone, namespace || identifier) as member_id
@@ -191,7 +191,7 @@ def limited(connection: duckdb.DuckDBPyConnection) -> None:
             from world.claims
             inner join nodes as nodes_a on namespace_a = nodes_a.namespace and identifier_a = nodes_a.identifier
             inner join nodes as nodes_b on namespace_b = nodes_b.namespace and identifier_b = nodes_b.identifier
-            where not tonight and role = 'own'
+            where not tonight and ended_at is null and role = 'own'
             group by all
             order by min(case basis {" ".join(basis)} end), min(first_at), a, b"""
         ).fetchnumpy()

@@ -1,8 +1,12 @@
 """Runs the production identity models on the benchmark's world, without dbt in the timed process.
 
 `build` makes an empty chain, lets dbt build it and writes down the compiled SQL of everything between
-`int_identity_claims` and the identity marts, whatever models these are. `fill` puts the world where the landing and
-staging would have put it. `resolve` runs what was written down: the seam that is timed.
+`int_identity_statements` and the identity marts, whatever models these are. `fill` puts the world where the landing
+and staging would have put it. `resolve` runs what was written down: the seam that is timed.
+
+Timed are the resolver's own models (`int_identity_claims`, what it needs beside them, all that follows) and the
+identity marts. The search for suspect numbers (intermediate/identity_health) reads the same statements, but belongs
+to the health of identifiers and depends on no claim: `fill` runs it, untimed, as it does what staging feeds.
 """
 
 from __future__ import annotations
@@ -20,10 +24,10 @@ from typing import Any
 
 import duckdb
 
-from dagster_project.identity.bench_world import TONIGHT
+from dagster_project.benchmarks.identity_world import TONIGHT
 
-START = "int_identity_claims"  # what the resolver starts from
-GIVEN = (START, "int_identity_statements")  # written by `fill`, never computed
+START = "int_identity_statements"  # what the resolver starts from; written by `fill`, never computed
+RESOLVER = "intermediate.identity"
 MARTS = "marts.identity"  # what it has to end with: every model in this folder
 RESULT = "record_members"
 _DBT = Path(__file__).resolve().parents[2] / "dbt"
@@ -33,7 +37,7 @@ _KEY = b"b" * 32
 @dataclass
 class Model:
     """One model as the timed process needs it. `cold`, `warm`: SQL of a first and of a later build; a Python
-    model has `path` instead. `is_timed`: it lies downstream of the claims. `is_mart`: a result."""
+    model has `path` instead. `is_timed`: the resolver's own, or made of what is. `is_mart`: a result."""
 
     name: str
     relation: str
@@ -89,11 +93,11 @@ def build(folder: Path) -> list[str]:
         warm = _compiled(_dbt(folder, manifest, ["compile"], variables, needed))
     finally:
         DuckDBConnectionManager.close_all_connections()
-    timed = _descendants(manifest, f"model.linli.{START}")
+    timed = _timed(manifest)
     plan = [
         _model(manifest, unique_id, cold, warm, is_timed=unique_id in timed)
         for unique_id in _in_order(manifest, needed)
-        if manifest.nodes[unique_id].name not in GIVEN and manifest.nodes[unique_id].fqn[1] != "staging"
+        if manifest.nodes[unique_id].name != START and manifest.nodes[unique_id].fqn[1] != "staging"
     ]
     (folder / "plan.json").write_text(json.dumps([asdict(model) for model in plan]), "utf-8")
     return [model.name for model in plan if model.is_timed]
@@ -133,6 +137,16 @@ def _descendants(manifest: Any, start: str) -> set[str]:
     return found - {start}
 
 
+def _timed(manifest: Any) -> set[str]:
+    """What follows from the statements in the resolver's room and the marts', and whatever reads that."""
+    own = {
+        unique_id
+        for unique_id in _descendants(manifest, f"model.linli.{START}")
+        if _room(manifest.nodes[unique_id]) in (RESOLVER, MARTS)
+    }
+    return own.union(*(_descendants(manifest, unique_id) for unique_id in own))
+
+
 def _needed(manifest: Any) -> set[str]:
     """The marts and every model they are made of."""
     queue = [
@@ -149,8 +163,12 @@ def _needed(manifest: Any) -> set[str]:
     return found
 
 
+def _room(node: Any) -> str:
+    return ".".join(node.fqn[1:-1])
+
+
 def _is_mart(node: Any) -> bool:
-    return ".".join(node.fqn[1:-1]) == MARTS
+    return _room(node) == MARTS
 
 
 def _in_order(manifest: Any, models: set[str]) -> list[str]:
@@ -211,13 +229,13 @@ def _ref_name(node: Any) -> str:
 _STATE = {"cold": "not tonight", "warm": "not revoked"}  # what holds on the night before, and tonight
 
 _ROWS = {
-    "intermediate.int_identity_claims": "select * from world.claims where {state}",
     "intermediate.int_identity_statements": "select * from world.statements where {state}",
     "staging.stg_pos__members": """
         select
             {record}, records.record_id as member_ref, {phone}, split_part(openid, ':', 1) as wx_appid,
             split_part(openid, ':', 2) as wx_openid, store_code as home_store, happened_at as created_at,
-            happened_at as updated_at, person % 3 = 0 as consent_marketing, happened_at as consent_at
+            happened_at as updated_at, person % 3 = 0 as consent_marketing, happened_at as consent_at, unionid,
+            name_token
         from {told} where records.feed = 'members'""",
     "staging.stg_groupbuy__users": """
         select
@@ -231,17 +249,18 @@ _ROWS = {
             split_part(openid, ':', 2) as openid, unionid, phone as buyer_phone_token, masked as buyer_phone_masked,
             case when phone is not null then 'plain' end as buyer_phone_kind, true as phone_verified,
             happened_at as created_at, happened_at as paid_at, 'paid' as status, 2000 as order_amount_fen,
-            happened_at as updated_at
+            happened_at as updated_at, name_token as receiver_name_token
         from {told} where records.feed = 'orders'""",
     "staging.stg_wecom__contacts": """
         select
             {record}, 'staff' as userid, records.record_id as external_userid, unionid, {phone}, happened_at as createtime,
-            (phone is not null)::integer as remark_phone_count
+            (phone is not null)::integer as remark_phone_count, name_token as remark_name_token
         from {told} where records.feed = 'contacts'""",
     "staging.stg_pos__tickets": """
         select
             {record}, store_code, split_part(records.record_id, '|', 2) as ticket_id, 'sale' as kind, happened_at as sold_at,
-            1000 as gross_fen, 0 as discount_fen, 1000 as net_fen, split_part(card, ':', 2) as member_ref, {phone}
+            1000 as gross_fen, 0 as discount_fen, 1000 as net_fen, split_part(card, ':', 2) as member_ref, {phone},
+            split_part(payer, ':', 1) as pay_appid, split_part(payer, ':', 2) as pay_openid
         from {told} where records.feed = 'tickets'""",
 }  # fmt: skip
 
@@ -259,10 +278,11 @@ create or replace temp table told as
 select
     record, min(first_seen_on) as arrived_on,
     min(identifier) filter (namespace = 'phone') as phone, min(masked) as masked,
-    min(identifier) filter (namespace = 'openid') as openid, min(identifier) filter (namespace = 'unionid') as unionid,
+    min(identifier) filter (namespace = 'openid' and role = 'own') as openid,
+    min(identifier) filter (role = 'payer') as payer, min(identifier) filter (namespace = 'unionid') as unionid,
     min(identifier) filter (namespace = 'pos_member') as card, bool_or(basis = 'verified_phone') as is_verified
 from world.statements
-where {state}
+where {state} and ended_at is null
 group by record
 """
 
@@ -285,10 +305,10 @@ def open_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 def fill(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> None:
-    """Claims, statements and staging as they stand on `night`: `cold`, the one before, or `warm`, tonight.
+    """Statements and staging as they stand on `night`: `cold`, the one before, or `warm`, tonight.
 
-    Models between staging and the claims' children are run too; none of this is the resolver's work. A column that
-    the world does not know stays null.
+    Models that the resolver reads beside the statements are run too; none of this is its work. A column that the
+    world does not know stays null.
     """
     state = _STATE[night]
     parts = {
@@ -322,6 +342,10 @@ def resolve(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> 
     after a build does."""
     models = [model for model in _plan(folder) if model.is_timed]
     loaded = {model.name: _function(model) for model in models if model.language == "python"}
+    # compiled code compiles itself on first use: on what the build before left in the tables
+    for model in models:
+        if model.language == "python":
+            loaded[model.name](_Dbt(connection, model, is_later=False), connection)
     [result] = [model.relation for model in models if model.name == RESULT]
 
     def run() -> str:

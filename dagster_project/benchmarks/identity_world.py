@@ -1,6 +1,6 @@
 """A member graph with time and traps whose truth is known: what `linli bench identity` resolves and scores.
 
-People have phones, cards, WeChat accounts in two apps, contacts and payment accounts. Every identifier on a record has
+People have phones, cards, WeChat accounts in two apps, contacts and accounts that pay. Every identifier on a record has
 an owner: the person who held it when the record said so, nobody for a shop's or a made-up number. A link is true when
 both of its ends are the same person's. People come in chunks, each from a generator of its own, so a world of any size
 needs the memory of one chunk, and the same seed gives the same world.
@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from dagster_project.identity.bench_rates import CARD_TRAPS, NUMBER_TRAPS, Rates
+from dagster_project.benchmarks.identity_rates import CARD_TRAPS, NUMBER_TRAPS, Rates
 
 TONIGHT = date(2026, 11, 21)
 START = date(2024, 11, 21)
@@ -32,9 +32,9 @@ CHUNK = 250_000
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-CARD, CONTACT, MALL, MINI, UNION, PHONE, LISTED, ALIPAY, FACE = range(9)
+CARD, CONTACT, MALL, MINI, UNION, PHONE, LISTED, PAYER = range(8)
 _NAMESPACES = (
-    "pos_member", "external_userid", "openid", "openid", "unionid", "phone", "phone", "alipay_user", "face",
+    "pos_member", "external_userid", "openid", "openid", "unionid", "phone", "phone", "openid",
 )  # fmt: skip
 
 MEMBERS, USERS, CONTACTS, ORDERS, TICKETS = range(5)
@@ -46,14 +46,21 @@ _FEEDS = (
 # (feed, basis, role, precedence), as the macro identity_feeds has them; the first of a feed is its strongest
 _BASES = (
     (MEMBERS, "member_ref", "own", 1), (MEMBERS, "phone", "own", 2), (MEMBERS, "openid", "own", 3),
-    (MEMBERS, "alipay_user", "own", 5), (MEMBERS, "face", "own", 6),
+    (MEMBERS, "unionid", "own", 4),
     (USERS, "openid", "own", 1), (USERS, "verified_phone", "own", 2), (USERS, "unionid", "own", 3),
     (USERS, "unverified_phone", "unverified", 4),
     (CONTACTS, "external_userid", "own", 1), (CONTACTS, "unionid", "own", 2), (CONTACTS, "remark_phone", "own", 3),
     (ORDERS, "openid", "own", 1), (ORDERS, "verified_phone", "own", 2), (ORDERS, "unionid", "own", 3),
-    (TICKETS, "member_ref", "said", 1), (TICKETS, "phone", "said", 2),
+    (TICKETS, "member_ref", "said", 1), (TICKETS, "phone", "said", 2), (TICKETS, "pay_openid", "payer", 3),
 )  # fmt: skip
 TRAPS = (*NUMBER_TRAPS, *CARD_TRAPS, "two_cards", "reregistered", "wrong_remark")
+# of a state, what its row goes on saying with every version; all else is said once
+_STATES = ((MEMBERS, "phone"), (MEMBERS, "openid"), (MEMBERS, "unionid"), (USERS, "verified_phone"), (USERS, "unionid"),
+    (USERS, "unverified_phone"))  # fmt: skip
+SLIP = (
+    7 * DAY
+)  # what was replaced sooner was a slip and leaves no trace (rules/identity.yml former_link_min_days)
+NAMES = 4_000  # that are common
 _BASIS_NO = {(feed, basis): number for number, (feed, basis, _, _) in enumerate(_BASES)}
 
 # identifiers are numbered kind × 2^40 + person; the kinds keep a person's second number apart from the first, and
@@ -86,7 +93,7 @@ class _Chunk:
     def __init__(self, rates: Rates, seed: int, first: int, size: int, first_record: int) -> None:
         self.rates, self.first, self.size, self.next_record = rates, first, size, first_record
         self.rng = np.random.default_rng((seed, first))
-        self.records = _Sheet(("record", "feed", "person", "happened_at"))
+        self.records = _Sheet(("record", "feed", "person", "happened_at", "name"))
         self.statements = _Sheet(
             (
                 "record",
@@ -97,7 +104,7 @@ class _Chunk:
                 "anchor_owner",
                 "first_at",
                 "last_at",
-                "observations",
+                "ended_at",
             )
         )
         self.traps = _Sheet(("trap", "person"))
@@ -125,27 +132,33 @@ class _Chunk:
         if len(person):
             self.traps.add(trap=TRAPS.index(trap), person=person + self.first)
 
-    def _record(self, feed: int, person: Ints, at: Ints) -> Ints:
+    def _named(self, person: Ints, share: float, other: float = 0.0) -> Ints:
+        """The number of the name that a record of that person carries, or nobody's."""
+        whose = np.where(self._chance(len(person), other), self._stranger(person), person)
+        return np.where(self._chance(len(person), share), self.name[whose], NOBODY)
+
+    def _record(self, feed: int, person: Ints, at: Ints, name: Ints | int = NOBODY) -> Ints:
         number = self.next_record + np.arange(len(person))
         self.next_record += len(person)
         if len(person):
-            self.records.add(record=number, feed=feed, person=self._name(person), happened_at=at)
+            self.records.add(record=number, feed=feed, person=self._name(person), happened_at=at, name=name)
         return number
 
     def _state(
         self, basis: tuple[int, str], record: Ints, space: Any, number: Ints, owner: Ints, by: Ints, first: Ints,
-        last: Ints,
+        last: Ints, ended: Ints | int = NEVER,
     ) -> None:  # fmt: skip
-        """`record` names an identifier of `owner` from `first` to `last`, about once in 40 days.
+        """`record` names an identifier of `owner` from `first` to `last`, and another instead since `ended`.
 
         `by`: who held the record's strongest identifier then, which is the other end of the link.
         """
         if len(record):
-            last = np.maximum(first, last)
+            # one in two rows or so is renewed while it is in use; which, is the record's own
+            moves = record * 0x9E3779B1 % 1009 < self.rates.row_moves * 1009
+            last = np.maximum(first, np.where(moves, last, first)) if basis in _STATES else first
             self.statements.add(
                 record=record, basis=_BASIS_NO[basis], space=space, number=number, owner=self._name(owner),
-                anchor_owner=self._name(by), first_at=first, last_at=last,
-                observations=np.where(last > first, 2 + self.rng.poisson((last - first) / (40 * DAY)), 1),
+                anchor_owner=self._name(by), first_at=first, last_at=last, ended_at=ended,
             )  # fmt: skip
 
     # ---- people and their numbers
@@ -165,6 +178,10 @@ class _Chunk:
         for trap, make in zip(NUMBER_TRAPS, (self._recycle, self._share, self._change), strict=False):
             make(np.flatnonzero(self.trap == NUMBER_TRAPS.index(trap)))
         self._note("two_phones", np.flatnonzero(self.trap == NUMBER_TRAPS.index("two_phones")))
+        is_common = self._chance(n, self.rates.common_name)
+        self.name = np.where(is_common, rng.integers(0, NAMES, n), NAMES + self.first + everybody)
+        self.payer = np.where(self._chance(n, self.rates.shared_payer), self._stranger(everybody), everybody)
+        self.pays = self._chance(n, self.rates.payer_on_ticket)
 
     def _recycle(self, leavers: Ints) -> None:
         plain = np.flatnonzero(self.trap == len(NUMBER_TRAPS))
@@ -217,6 +234,7 @@ class _Chunk:
         start, stop = self.start[person], np.minimum(self.end, self.switch)[person]
         opened = self._between(start, start + (stop - start) // 2)
         number, owner = self._number_at(person, opened)
+        old_number, old_owner = number.copy(), owner.copy()
         first, last = opened, np.minimum(self._between(opened, self.end[person]), stop)
         moved = (self.trap[person] == NUMBER_TRAPS.index("number_change")) & self._chance(n, 0.5)
         number, owner = np.where(moved, self.second[person], number), np.where(moved, person, owner)
@@ -263,7 +281,8 @@ class _Chunk:
         first[cards], last[cards] = handed[cards], SPAN
         shown = self._chance(n, rates.phone_on_card)
         code = _FIRST + self.first + person
-        record = self._record(MEMBERS, bearer, first)
+        name = self._named(np.where(self._chance(n, 0.5), person, bearer), rates.name_on_card)
+        record = self._record(MEMBERS, bearer, first, name)
         begun = np.minimum(opened, first)
         final = np.where(bearer != person, SPAN, self.end[person])
         self._state(
@@ -286,21 +305,26 @@ class _Chunk:
             first[shown],
             last[shown],
         )
-        for name, share, kind in (
-            ("openid", rates.openid_on_card, MALL), ("alipay_user", rates.alipay_on_card, ALIPAY), ("face", rates.face_on_card, FACE),
+        was = np.flatnonzero(
+            shown
+            & ((moved & (trap == len(CARD_TRAPS))) | (bearer != person))
+            & (old_number != number)
+            & (first - opened >= SLIP)
+            & self._chance(n, rates.former_seen)
+        )
+        self._state(
+            (MEMBERS, "phone"), record[was], PHONE, old_number[was], old_owner[was], person[was], opened[was],
+            np.minimum(first, stop)[was], first[was],
+        )  # fmt: skip
+        bound = np.flatnonzero(self._chance(n, rates.openid_on_card))
+        until = np.minimum(self.end[person], handed)
+        for basis, kind, chosen in (
+            ("openid", MALL, bound), ("unionid", UNION, bound[self._chance(len(bound), rates.unionid_known)]),
         ):  # fmt: skip
-            bound = self._chance(n, share)
-            until = np.minimum(self.end[person], handed)
+            holder = person[chosen]
             self._state(
-                (MEMBERS, name),
-                record[bound],
-                kind,
-                code[bound],
-                person[bound],
-                person[bound],
-                opened[bound],
-                until[bound],
-            )
+                (MEMBERS, basis), record[chosen], kind, code[chosen], holder, holder, opened[chosen], until[chosen]
+            )  # fmt: skip
         self._second_cards(person[self._chance(n, rates.two_cards) & (trap == len(CARD_TRAPS))])
         self._tickets(person, code, opened, np.minimum(self.end[person], handed), rates.tickets)
         late = bearer != person
@@ -312,7 +336,7 @@ class _Chunk:
         """A lost card is replaced; the number is given anew."""
         opened = self._between(self.start[person], self.end[person])
         number, owner = self._number_at(person, opened)
-        record = self._record(MEMBERS, person, opened)
+        record = self._record(MEMBERS, person, opened, self._named(person, self.rates.name_on_card))
         code = _SECOND + self.first + person
         self._state((MEMBERS, "member_ref"), record, CARD, code, person, person, opened, self.end[person])
         self._state(
@@ -343,6 +367,11 @@ class _Chunk:
             at[by_card],
             at[by_card],
         )
+        pays = self.pays[person]
+        payer = self.payer[person][pays]
+        self._state(
+            (TICKETS, "pay_openid"), record[pays], PAYER, _FIRST + self.first + payer, payer, person[pays], at[pays], at[pays]
+        )  # fmt: skip
         number, owner = self._number_at(person, at)
         said = ~by_card
         self._state(
@@ -400,9 +429,8 @@ class _Chunk:
         first = np.where(moved, self.switch[person], joined)
         last = np.where((first < self.switch[person]), np.minimum(until, self.switch[person]), until)
         number, owner = self._number_at(person, first)
-        if app == MINI:
-            two = self.trap[person] == NUMBER_TRAPS.index("two_phones")
-            number = np.where(two, self.second[person], number)
+        two = (self.trap[person] == NUMBER_TRAPS.index("two_phones")) & (app == MINI)
+        number = np.where(two, self.second[person], number)
         luck = self.rng.random(n)
         # an account opened anew is found again by its number, which therefore is verified
         proved = (luck < rates.verified_phone) | is_second
@@ -418,6 +446,12 @@ class _Chunk:
                 first[chosen],
                 last[chosen],
             )
+        was = np.flatnonzero(proved & moved & (first - joined >= SLIP) & self._chance(n, rates.former_seen))
+        number, owner = self._number_at(person, joined)
+        self._state(
+            (USERS, "verified_phone"), record[was], PHONE, number[was], owner[was], person[was], joined[was], first[was],
+            first[was],
+        )  # fmt: skip
         if app == MALL:
             self._orders(person[proved], openid[proved], joined[proved], until[proved])
 
@@ -427,7 +461,8 @@ class _Chunk:
         at = self._between(since, until)
         number, owner = self._number_at(person, at)
         two = (self.trap[person] == NUMBER_TRAPS.index("two_phones")) & self._chance(len(person), 0.5)
-        record = self._record(ORDERS, person, at)
+        name = self._named(person, self.rates.name_on_order, self.rates.other_receiver)
+        record = self._record(ORDERS, person, at, name)
         self._state((ORDERS, "openid"), record, MALL, openid, person, person, at, at)
         self._state(
             (ORDERS, "verified_phone"),
@@ -455,7 +490,7 @@ class _Chunk:
         rates = self.rates
         person = np.flatnonzero(self._chance(self.size, rates.contact))
         at = self._between(self.start[person], self.end[person])
-        record = self._record(CONTACTS, person, at)
+        record = self._record(CONTACTS, person, at, self._named(person, rates.name_in_remark))
         is_old = at < self.again[person]
         until = np.where(is_old, np.minimum(self.end, self.again)[person], self.end[person])
         account = np.where(is_old, _FIRST, _SECOND) + self.first + person
@@ -494,7 +529,7 @@ class _Chunk:
         records, statements = self.records.table(), self.statements.table()
         number = statements.column("number").to_numpy()
         # ids of WeChat come in pairs that only their last letter's case tells apart
-        paired = np.isin(statements.column("space").to_numpy(), (CONTACT, MALL, MINI, UNION))
+        paired = np.isin(statements.column("space").to_numpy(), (CONTACT, MALL, MINI, UNION, PAYER))
         key = np.where(paired, number >> 1, number).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         statements = statements.append_column("key", pa.array(key))
         statements = statements.append_column("is_upper", pa.array(paired & (number % 2 == 1)))
@@ -516,8 +551,7 @@ case space
     when {UNION} then 'u' || hex || letter
     when {PHONE} then translate(hex || reverse(hex), '0123456789abcdef', 'abcdefghijklmnop')
     when {LISTED} then $listed[1 + number % len($listed)]
-    when {ALIPAY} then 'a' || hex
-    else 'f' || hex
+    else 'wxpos:o' || hex || letter
 end
 """
 
@@ -528,12 +562,12 @@ create table namespaces (space bigint, namespace varchar);
 create table traps (trap varchar, person bigint);
 create table records (
     record bigint, connection varchar, kind varchar, feed varchar, record_id varchar, person bigint, happened_at timestamp,
-    store_code varchar, tonight boolean
+    store_code varchar, name_token varchar, tonight boolean
 );
 create table statements (
     record bigint, connection varchar, kind varchar, feed varchar, record_id varchar, namespace varchar,
     identifier varchar, role varchar, basis varchar, precedence integer, masked varchar, first_at timestamp,
-    last_at timestamp, observations integer, first_seen_on date, owner bigint, anchor_owner bigint,
+    last_at timestamp, ended_at timestamp, gone_on date, first_seen_on date, owner bigint, anchor_owner bigint,
     tonight boolean, revoked boolean
 );
 """
@@ -541,11 +575,12 @@ create table statements (
 _NAMED = f"""
 create or replace temp table named as
 select
-    s.* exclude (first_at, last_at, key, is_upper),
-    r.feed as feed_no, r.person, r.happened_at, r.tonight, bases.basis as basis_name, bases.role, bases.precedence,
+    s.* exclude (first_at, last_at, ended_at, key, is_upper),
+    r.feed as feed_no, r.person, r.name, r.happened_at, r.tonight, bases.basis as basis_name, bases.role, bases.precedence,
     namespaces.namespace,
     {_IDENTIFIER} as identifier,
-    timestamp '{START}' + to_seconds(s.first_at) as first_at, timestamp '{START}' + to_seconds(s.last_at) as last_at
+    timestamp '{START}' + to_seconds(s.first_at) as first_at, timestamp '{START}' + to_seconds(s.last_at) as last_at,
+    case when s.ended_at < {NEVER} then timestamp '{START}' + to_seconds(s.ended_at) end as ended_at
 from (
     select *, lower(lpad(to_hex(key), 16, '0')) as hex, case when is_upper then 'Q' else 'q' end as letter
     from new_statements
@@ -566,17 +601,19 @@ select
         when {ORDERS} then 'G' || record
         else printf('S%03d', person % 50) || '|T' || record
     end,
-    person, timestamp '{START}' + to_seconds(happened_at), printf('S%03d', person % 50), tonight
+    person, timestamp '{START}' + to_seconds(happened_at), printf('S%03d', person % 50),
+    case when name >= 0 then 'n' || translate(to_hex(hash(name)), '0123456789abcdef', 'abcdefghijklmnop') end, tonight
 from named
 inner join feeds using (feed_no)
-where precedence = 1 or feed_no = {TICKETS}
+where (precedence = 1 or feed_no = {TICKETS}) and role != 'payer'
 """
 
 _STATEMENTS = f"""
 insert into statements
 select
     record, records.connection, records.kind, records.feed, records.record_id, namespace, identifier, role, basis_name,
-    precedence, case when namespace = 'phone' then '1**********' end, first_at, last_at, observations,
+    precedence, case when namespace = 'phone' then '1**********' end, first_at, last_at, ended_at,
+    case when named.tonight and ended_at is not null then date '{TONIGHT}' else ended_at::date end,
     case when named.tonight then date '{TONIGHT}' else first_at::date end,
     owner, anchor_owner, named.tonight,
     revoked and precedence > 1 and feed_no != {TICKETS} and not named.tonight
@@ -590,7 +627,8 @@ select
     tied.connection, tied.feed, tied.record_id, anchor.namespace as namespace_a, anchor.identifier as identifier_a,
     tied.namespace as namespace_b, tied.identifier as identifier_b,
     tied.kind || '.' || tied.feed || '.' || tied.basis as rule, tied.basis, tied.role,
-    greatest(anchor.first_seen_on, tied.first_seen_on) as first_seen_on, tied.first_at, tied.last_at, tied.observations,
+    greatest(anchor.first_seen_on, tied.first_seen_on) as first_seen_on, tied.first_at, tied.last_at, tied.ended_at,
+    tied.gone_on,
     tied.anchor_owner as owner_a, tied.owner as owner_b, tied.tonight, tied.revoked
 from statements as tied
 inner join statements as anchor using (record)
@@ -602,7 +640,7 @@ def write_world(path: Path, members: int, rates: Rates, seed: int, listed: list[
     """Writes the world of `members` people to a DuckDB file; returns the number of distinct links.
 
     Tables: `records` (who each record is about), `statements` (every identifier on a record and its owner then),
-    `claims` (the links as int_identity_claims has them, with the owners of both ends) and `traps`. Owner −1 is nobody.
+    `claims` (the links as int_identity_claims makes them of the statements, with the owners of both ends) and `traps`. Owner −1 is nobody.
     `tonight` marks what arrives only on the night after, `revoked` what is withdrawn on it.
 
     Args:

@@ -10,11 +10,12 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
+from dagster_project.benchmarks import identity as benchmark
+from dagster_project.benchmarks import identity_models, identity_ways
+from dagster_project.benchmarks.identity_rates import CARD_TRAPS, NUMBER_TRAPS, Rates, load_rates
+from dagster_project.benchmarks.identity_world import FREEZE, write_world
 from dagster_project.cli.bench import identity
 from dagster_project.config import ConfigError
-from dagster_project.identity import bench_models, bench_ways, benchmark
-from dagster_project.identity.bench_rates import CARD_TRAPS, NUMBER_TRAPS, Rates, load_rates
-from dagster_project.identity.bench_world import FREEZE, write_world
 
 LISTED = ["l" * 32, "m" * 32]
 QUIET = dict.fromkeys((*NUMBER_TRAPS, *CARD_TRAPS, "two_cards", "reregistered", "wrong_remark"), 0.0)
@@ -128,6 +129,34 @@ def test_wrong_numbers_are_false_links_and_nothing_else_is(tmp_path: Path) -> No
         assert one(con, "select count(*) from claims where owner_b = -1") > 80
 
 
+def test_a_replaced_number_ends_when_the_next_is_stated(tmp_path: Path) -> None:
+    with world(tmp_path, number_change=0.3, handed_on_card=0.1, former_seen=1) as con:
+        ended = (
+            "select count(*) from statements as old inner join statements as new using (record, namespace, basis)"
+            " where old.ended_at is not null and new.ended_at is null"
+        )
+        assert one(con, ended) > 300
+        assert one(con, f"{ended} and (old.ended_at != new.first_at or old.last_at > old.ended_at)") == 0
+        assert one(con, f"{ended} and old.gone_on < old.first_seen_on") == 0
+        assert one(con, f"{ended} and old.identifier = new.identifier") == 0
+        slips = "select count(*) from statements where ended_at - first_at < interval 7 days"
+        assert one(con, slips) == 0
+    with world(tmp_path, number_change=0.3, former_seen=0) as con:
+        assert one(con, "select count(*) from statements where ended_at is not null") == 0
+
+
+def test_names_and_payers_come_at_their_rates(tmp_path: Path) -> None:
+    with world(tmp_path, name_on_card=0.6, payer_on_ticket=0.5, shared_payer=0.2, row_moves=0.5) as con:
+        cards = "select avg((name_token is not null)::integer) * 100 from records where feed = 'members'"
+        assert 55 < one(con, cards) < 65
+        paid = "select avg(paid::integer) * 100 from (select bool_or(role = 'payer') as paid from statements where feed = 'tickets' group by record)"
+        assert 43 < one(con, paid) < 57
+        others = "select avg((owner != person)::integer) * 100 from statements inner join records using (record) where role = 'payer'"
+        assert 14 < one(con, others) < 26
+        renewed = "select avg((last_at > first_at)::integer) * 100 from statements where basis = 'phone' and feed = 'members'"
+        assert 40 < one(con, renewed) < 55
+
+
 def test_one_person_keeps_her_records_through_new_numbers_cards_and_accounts(tmp_path: Path) -> None:
     rates = {"number_change": 0.2, "two_phones": 0.2, "two_cards": 0.3, "reregistered": 0.2}
     with world(tmp_path, **rates) as con:
@@ -216,11 +245,14 @@ def by_hand(tmp_path: Path) -> Path:
     with duckdb.connect(str(tmp_path / "world.duckdb")) as con:
         con.execute(
             "create table statements (record bigint, connection varchar, feed varchar, record_id varchar, namespace varchar,"
-            " identifier varchar, basis varchar, precedence integer, owner bigint, role varchar, tonight boolean)"
+            " identifier varchar, basis varchar, precedence integer, owner bigint, role varchar, tonight boolean,"
+            " ended_at timestamp)"
         )
         for row in statements:
             role = "said" if row[1] == "tickets" else "own"
-            con.execute("insert into statements values (?, 'c', ?, ?, ?, ?, ?, ?, ?, ?, false)", [*row, role])
+            con.execute(
+                "insert into statements values (?, 'c', ?, ?, ?, ?, ?, ?, ?, ?, false, null)", [*row, role]
+            )
         con.execute(
             "create table records as select record, connection, feed, record_id, arg_min(owner, precedence) as person,"
             " false as tonight from statements group by all"
@@ -229,7 +261,7 @@ def by_hand(tmp_path: Path) -> Path:
             "create table claims as select b.connection, b.feed, b.record_id, a.namespace as namespace_a,"
             " a.identifier as identifier_a, b.namespace as namespace_b, b.identifier as identifier_b, b.basis, b.role,"
             " timestamp '2026-01-01' + to_days(b.record::integer) as first_at, a.owner as owner_a, b.owner as owner_b,"
-            " false as tonight from statements as a inner join statements as b using (record)"
+            " false as tonight, b.ended_at from statements as a inner join statements as b using (record)"
             " where a.precedence = 1 and b.precedence > 1"
         )
     return tmp_path
@@ -257,21 +289,23 @@ ALL_ALIKE = [{"C1", "wxmall|a", "wxmall|b", "S|T1"}, {"C2"}]
     ],
 )
 def test_each_way_on_a_recycled_number(by_hand: Path, way: str, groups: list[set[str]]) -> None:
-    with bench_ways.open_way(by_hand, way) as con:
-        bench_ways.WAYS[way](con)
-        found = con.execute(f"select list(record_id) from {bench_ways.RESULT} group by member_id").fetchall()
+    with identity_ways.open_way(by_hand, way) as con:
+        identity_ways.WAYS[way](con)
+        found = con.execute(
+            f"select list(record_id) from {identity_ways.RESULT} group by member_id"
+        ).fetchall()
     assert sorted(map(sorted, groups)) == sorted(sorted(records) for (records,) in found)
 
 
 # ---- models of other materialisations than today's
 
 
-def model(name: str, **about: object) -> bench_models.Model:
+def model(name: str, **about: object) -> identity_models.Model:
     plain = {
         "name": name, "relation": name, "materialized": "table", "unique_key": [], "strategy": "delete+insert",
         "language": "sql", "cold": "", "warm": "", "path": "", "refs": {}, "config": {}, "is_timed": True, "is_mart": True,
     }  # fmt: skip
-    return bench_models.Model(**(plain | about))  # type: ignore[arg-type]
+    return identity_models.Model(**(plain | about))  # type: ignore[arg-type]
 
 
 def test_an_incremental_model_replaces_the_keys_that_arrive_and_keeps_the_others(tmp_path: Path) -> None:
@@ -296,14 +330,14 @@ def test_an_incremental_model_replaces_the_keys_that_arrive_and_keeps_the_others
         refs={"kept": "kept"}, config={"times": 2},
     )  # fmt: skip
     with duckdb.connect() as con:
-        bench_models.run_models(con, [kept], "cold")
-        bench_models.run_models(con, [kept], "warm")
+        identity_models.run_models(con, [kept], "cold")
+        identity_models.run_models(con, [kept], "warm")
         assert con.execute("select v from kept order by k").fetchall() == [("a",), ("C",), ("B",)]
-        bench_models.run_models(con, [numbers, doubled], "cold")
-        bench_models.run_models(con, [numbers, doubled], "warm")
+        identity_models.run_models(con, [numbers, doubled], "cold")
+        identity_models.run_models(con, [numbers, doubled], "warm")
         assert con.execute("select * from doubled order by k").fetchall() == [(1, 20), (2, 41)]
         with pytest.raises(NotImplementedError, match="snapshot"):
-            bench_models.run_models(con, [model("odd", materialized="snapshot")], "cold")
+            identity_models.run_models(con, [model("odd", materialized="snapshot")], "cold")
 
 
 # ---- the whole command, small
@@ -333,12 +367,22 @@ def test_the_production_models_ran_on_columns_that_the_world_knows(
     measured: tuple[Path, benchmark.World],
 ) -> None:
     folder, _ = measured
-    with bench_models.open_warehouse(folder) as con:
-        for table, rows in (("int_identity_claims", "claims"), ("int_identity_statements", "statements")):
-            wanted = {name for name, *_ in con.execute(f"describe intermediate.{table}").fetchall()}
-            known = {name for name, *_ in con.execute(f"describe world.{rows}").fetchall()}
-            assert wanted <= known, f"teach bench_world what {table} has learnt: {wanted - known}"
-        for model in bench_models.fingerprints(con, folder):
+    with identity_models.open_warehouse(folder) as con:
+        wanted = {
+            name for name, *_ in con.execute("describe intermediate.int_identity_statements").fetchall()
+        }
+        known = {name for name, *_ in con.execute("describe world.statements").fetchall()}
+        assert wanted <= known, f"teach identity_world what statements have learnt: {wanted - known}"
+        # the world's own claims, which the others start from, are the model's
+        columns = "connection, feed, record_id, namespace_a, identifier_a, namespace_b, identifier_b, rule, basis, role,"
+        columns += " first_seen_on, first_at, last_at, ended_at, gone_on"
+        ours = f"select {columns} from intermediate.int_identity_claims"
+        theirs = f"select {columns} from world.claims where not revoked"
+        assert one(con, f"select count(*) from ({ours} except all {theirs})") == 0
+        assert one(con, f"select count(*) from ({theirs} except all {ours})") == 0
+        for table in ("int_identity_payers", "int_identity_names", "int_identity_suspects"):
+            assert one(con, f"select count(*) from intermediate.{table}") > 0, table
+        for model in identity_models.fingerprints(con, folder):
             assert one(con, f"select count(*) from audit.{model}") > 0, model
 
 

@@ -30,19 +30,32 @@ class Rates(BaseModel):
     # what people have
     card: Share = 0.82
     phone_on_card: Share = 0.93
-    openid_on_card: Share = 0.25
-    alipay_on_card: Share = 0.2
-    face_on_card: Share = 0.1
+    openid_on_card: Share = 0.27
     mall_account: Share = 0.72
     mini_account: Share = 0.41
-    unionid_known: Share = 0.92  # of accounts
+    unionid_known: Share = 0.92  # of accounts, also of those on cards
     verified_phone: Share = 0.68  # of accounts
     unverified_phone: Share = 0.12  # of accounts
     contact: Share = 0.42
     unionid_of_contact: Share = 0.85
     phone_in_remark: Share = 0.2  # of contacts
-    orders: Mean = 0.4  # a mall account with a verified phone, beside the account itself
-    tickets: Mean = 0.5  # a card holder; they say a card or a phone and link nothing
+    orders: Mean = 1.0  # a mall account with a verified phone, while it is in use
+    tickets: Mean = 2.0  # a card holder, while the card is in use; they say a card or a phone
+    payer_on_ticket: Share = (
+        0.3  # of persons: their tickets carry the account that paid, beside card or phone
+    )
+    shared_payer: Share = 0.03  # of these: somebody else's account pays
+
+    # what time leaves behind
+    row_moves: Share = 0.5  # of cards and accounts: the row's version is renewed as long as it is in use
+    former_seen: Share = 0.7  # of replaced numbers: the version before was landed too
+
+    # names, as keyed tokens
+    name_on_card: Share = 0.6
+    name_on_order: Share = 0.7
+    other_receiver: Share = 0.1  # of these: the name is somebody else's
+    name_in_remark: Share = 0.3
+    common_name: Share = 0.3  # of persons: the name is one of a few thousand
 
     # traps of a person's number, as shares of persons
     recycled_number: Share = 0.01  # gives the number up; after the freeze a stranger gets it

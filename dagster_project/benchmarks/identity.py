@@ -1,17 +1,14 @@
 """How well and how fast One ID resolves a member graph, beside Splink, scipy, recursive SQL and a join by phone.
 
-Every way starts from the same claims in a DuckDB file and ends with every record's member stored in one; each runs in
+Every way starts from the same statements in a DuckDB file and ends with every record's member stored in one; each runs in
 a process of its own with two threads, timed without start-up, imports and the first use of compiled code.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,9 +18,10 @@ from typing import Any
 
 import duckdb
 
-from dagster_project.identity import bench_models, bench_ways
-from dagster_project.identity.bench_rates import Rates
-from dagster_project.identity.bench_world import write_world
+from dagster_project.benchmarks import identity_models, identity_ways
+from dagster_project.benchmarks.identity_rates import Rates
+from dagster_project.benchmarks.identity_world import write_world
+from dagster_project.benchmarks.process import answer, clocked, run_alone
 from dagster_project.identity.scores import score_records
 
 OURS = ("ours", "ours-night")
@@ -94,32 +92,21 @@ def measure(
 
 
 def _in_process(way: str, folder: Path, *more: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "dagster_project.identity.benchmark", way, str(folder), *more],
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{way}: {done.stderr.strip()[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return run_alone(__name__, way, str(folder), *more)
 
 
 def _run(way: str, folder: Path) -> dict[str, Any]:
     """One way, timed and scored; its memory is read before the scoring begins."""
-    bench_ways.warm_up()
+    identity_ways.warm_up()
     if way in OURS:
         night = "warm" if way == "ours-night" else "cold"
-        connection = bench_models.open_warehouse(folder)
-        take = bench_models.resolve(connection, folder, night)
+        connection = identity_models.open_warehouse(folder)
+        take = identity_models.resolve(connection, folder, night)
     else:
-        night, connection = "cold", bench_ways.open_way(folder, way)
+        night, connection = "cold", identity_ways.open_way(folder, way)
         take = _other(connection, way)
-    started = time.perf_counter()
-    result = take()
-    seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return {"way": way, "seconds": seconds, "peak_mb": peak} | _score(connection, result, night)
+    result, seconds, peak_mb = clocked(take)
+    return {"way": way, "seconds": seconds, "peak_mb": peak_mb} | _score(connection, result, night)
 
 
 def _other(connection: duckdb.DuckDBPyConnection, way: str) -> Callable[[], str]:
@@ -128,9 +115,9 @@ def _other(connection: duckdb.DuckDBPyConnection, way: str) -> Callable[[], str]
         import_module(_LIBRARIES[way])
 
     def take() -> str:
-        bench_ways.WAYS[way](connection)
+        identity_ways.WAYS[way](connection)
         connection.execute("checkpoint")
-        return bench_ways.RESULT
+        return identity_ways.RESULT
 
     return take
 
@@ -157,25 +144,25 @@ def _prepare(folder: Path, persons: str, seed: str, rates: str) -> dict[str, Any
         int(persons),
         Rates.model_validate_json(rates),
         int(seed),
-        bench_models.placeholder_tokens(),
+        identity_models.placeholder_tokens(),
     )
     (folder / "links.json").write_text(json.dumps(links), "utf-8")
-    bench_models.build(folder)
+    identity_models.build(folder)
     return _fill(folder, "cold")
 
 
 def _fill(folder: Path, night: str) -> dict[str, Any]:
-    with bench_models.open_warehouse(folder) as connection:
-        bench_models.fill(connection, folder, night)
+    with identity_models.open_warehouse(folder) as connection:
+        identity_models.fill(connection, folder, night)
     return {}
 
 
 def _rebuild(folder: Path) -> dict[str, Any]:
     """Whether tonight's tables are those that a build from nothing makes."""
-    with bench_models.open_warehouse(folder) as connection:
-        tonight = bench_models.fingerprints(connection, folder)
-        bench_models.resolve(connection, folder, "cold")()
-        return {"equal": tonight == bench_models.fingerprints(connection, folder)}
+    with identity_models.open_warehouse(folder) as connection:
+        tonight = identity_models.fingerprints(connection, folder)
+        identity_models.resolve(connection, folder, "cold")()
+        return {"equal": tonight == identity_models.fingerprints(connection, folder)}
 
 
 def main(arguments: Sequence[str]) -> dict[str, Any]:
@@ -189,4 +176,4 @@ def main(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(sys.argv[1:])) + "\n")
+    answer(main(sys.argv[1:]))
