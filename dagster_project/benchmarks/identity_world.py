@@ -325,16 +325,18 @@ class _Chunk:
             self._state(
                 (MEMBERS, basis), record[chosen], kind, code[chosen], holder, holder, opened[chosen], until[chosen]
             )  # fmt: skip
-        self._second_cards(person[self._chance(n, rates.two_cards) & (trap == len(CARD_TRAPS))])
-        self._tickets(person, code, opened, np.minimum(self.end[person], handed), rates.tickets)
+        lost = self._chance(n, rates.two_cards) & (trap == len(CARD_TRAPS))
+        given_up = handed.copy()
+        given_up[lost] = self._second_cards(person[lost], opened[lost])
+        self._tickets(person, code, opened, np.minimum(self.end[person], given_up), rates.tickets)
         late = bearer != person
         self._tickets(
             bearer[late], code[late], handed[late], np.full(int(late.sum()), SPAN), max(rates.tickets, 1)
         )
 
-    def _second_cards(self, person: Ints) -> None:
-        """A lost card is replaced; the number is given anew."""
-        opened = self._between(self.start[person], self.end[person])
+    def _second_cards(self, person: Ints, since: Ints) -> Ints:
+        """A lost card is replaced some time after `since`; the number is given anew. Returns when."""
+        opened = self._between(since, self.end[person])
         number, owner = self._number_at(person, opened)
         record = self._record(MEMBERS, person, opened, self._named(person, self.rates.name_on_card))
         code = _SECOND + self.first + person
@@ -350,6 +352,8 @@ class _Chunk:
             np.minimum(self.end, self.switch)[person],
         )
         self._note("two_cards", person)
+        self._tickets(person, code, opened, self.end[person], self.rates.tickets)
+        return opened
 
     def _tickets(self, person: Ints, code: Ints, since: Ints, until: Ints, mean: float) -> None:
         times = self.rng.poisson(mean, len(person))

@@ -380,7 +380,7 @@ def test_the_production_models_ran_on_columns_that_the_world_knows(
         theirs = f"select {columns} from world.claims where not revoked"
         assert one(con, f"select count(*) from ({ours} except all {theirs})") == 0
         assert one(con, f"select count(*) from ({theirs} except all {ours})") == 0
-        for table in ("int_identity_payers", "int_identity_names", "int_identity_suspects"):
+        for table in ("int_identity_payers", "int_identity_names"):
             assert one(con, f"select count(*) from intermediate.{table}") > 0, table
         for model in identity_models.fingerprints(con, folder):
             assert one(con, f"select count(*) from audit.{model}") > 0, model
