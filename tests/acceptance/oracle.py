@@ -130,7 +130,9 @@ class Oracle:
         self.parent: dict[Node, Node] = {}
         for _, says in self.said:
             own = [self.placed(n, says) for n, role in says.nodes.items() if role == "own"]
-            for node in filter(None, [*own, *(self.placed(n, says) for n, r in says.nodes.items() if r == "said")]):
+            for node in filter(
+                None, [*own, *(self.placed(n, says) for n, r in says.nodes.items() if r == "said")]
+            ):
                 self.parent.setdefault(node, node)
             if any(role == "remark" for role in says.nodes.values()):
                 own.append(self._remarked(says))
@@ -157,7 +159,9 @@ class Oracle:
             for node in says.nodes:
                 if node[0] in ("open", "wecom") and union:
                     self.account[node] = union
-        self.use: dict[Node, list[tuple[datetime, bool]]] = defaultdict(list)  # thing → (when, whether it happened)
+        self.use: dict[Node, list[tuple[datetime, bool]]] = defaultdict(
+            list
+        )  # thing → (when, whether it happened)
         self.apps: dict[Node, set[str]] = defaultdict(set)
         self.names: dict[Node, set[str]] = defaultdict(set)
         for _, says in self.said:
@@ -238,7 +242,11 @@ class Oracle:
         proved = {number for number, thing in self.turn_of if thing == account}
         theirs = set().union(*(self.names[thing] for thing in holders)) if holders else set()
         mine = self.names[account]
-        if len(noted_of) > 1 or (proved and phone[1] not in proved) or (theirs and mine and not theirs & mine):
+        if (
+            len(noted_of) > 1
+            or (proved and phone[1] not in proved)
+            or (theirs and mine and not theirs & mine)
+        ):
             return None
         used = [phone, *(thing for thing in holders if thing[0] == "card")]
         met = any(
@@ -257,7 +265,9 @@ class Oracle:
                 accounts[self._root(node), node[0], app].add(self.account.get(node, node))
             elif node[0] == "card":
                 cards[self._root(node), node[1]].add(node)
-        strange = [f for f in accounts.values() if len(f) > 1 and not set.intersection(*(self.names[t] for t in f))]
+        strange = [
+            f for f in accounts.values() if len(f) > 1 and not set.intersection(*(self.names[t] for t in f))
+        ]
         assert not strange, strange
         assert all(len(found) <= MAX_CARDS for found in cards.values())
 
@@ -316,7 +326,9 @@ class Oracle:
         if feed == "complaints" or (feed == "coupon_events" and not ledger):
             nodes |= dict.fromkeys(_phone(row.get("phone")), "known")
         times = [row[c] for c in (*TIMES.get(feed, ()), "updated_at") if row.get(c)]
-        born = [row[c] for c in ("created_at", "registered_at") if feed in ("members", "users") and row.get(c)]
+        born = [
+            row[c] for c in ("created_at", "registered_at") if feed in ("members", "users") and row.get(c)
+        ]
         at = times[0] if times else datetime.min
         return Says(feed, at, nodes, born[0] if born else at)
 
@@ -502,7 +514,9 @@ def _passes_on(turn: list[Holder], one: Holder) -> bool:
     rivals = [held for held in turn if held.apps & one.apps or (not held.apps and not one.apps)]
     if _at_once(rivals, one):
         return False
-    if one.start > max(held.end for held in turn) + SILENCE and not any(held.names & one.names for held in turn):
+    if one.start > max(held.end for held in turn) + SILENCE and not any(
+        held.names & one.names for held in turn
+    ):
         return True
     for held in rivals:
         if held.names & one.names:

@@ -654,20 +654,25 @@ class _Builder:
         nameless = self.person("two_cards", called="")  # no name speaks against one person
         for n in range(2):
             self.card(nameless, WEST, f"9{n}11")
-            self.ticket(nameless, WEST, "H02", datetime(2026, 10, 28 + n, 9), self.money(), member_ref=f"9{n}11")
+            self.ticket(
+                nameless, WEST, "H02", datetime(2026, 10, 28 + n, 9), self.money(), member_ref=f"9{n}11"
+            )
         phone = self.shared["a couple's WeChat accounts"] = self.new_phone()
         for n, moment in enumerate((datetime(2026, 10, 20, 9), datetime(2026, 10, 21, 10))):
             who = self.person(f"couple_{n}", phone=phone)
             self.account(who, WX, f"oPair{n}")
             for day in range(0, 8, 4):
                 self.order(who, WX, moment + timedelta(days=day), self.money())
-        again = self.person("registered_again")  # another openid under the same name, after the first fell silent
+        again = self.person(
+            "registered_again"
+        )  # another openid under the same name, after the first fell silent
         for n in range(2):
             self.account(again, WX, f"oAgain{n}", night=NIGHTS[n * 10], registered_at=datetime(2026, 9, 10) + timedelta(days=n * 20),
                          phone_verified_at=datetime(2026, 9, 10) + timedelta(days=n * 20))  # fmt: skip
             for day in range(2):
                 self.order(again, WX, datetime(2026, 9, 11 + day, 9) + timedelta(days=n * 20), self.money(), openid=f"oAgain{n}",
                            night=NIGHTS[n * 10])  # fmt: skip
+
     def odd_phones(self) -> None:
         day = datetime(2026, 10, 27, 12)
         for n in range(3):

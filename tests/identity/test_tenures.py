@@ -100,7 +100,7 @@ def stands_beside(before: Hold, now: Hold, rules: TenureRules) -> str:
     if before.kinds & now.kinds:
         return "accounts"
     if not before.kinds and not now.kinds:
-        return "" if alike(before, now) else "cards"
+        return "cards" if alike(before, now) is False else ""
     return "names" if rules.names_differ and alike(before, now) is False else ""
 
 
@@ -304,10 +304,12 @@ def test_who_took_another_number_left_this_one() -> None:
     assert tenures(card(0, 10, 1, moved=True), card(12, 30, 1)) == [0, 0]
 
 
-def test_a_replaced_card_stays_with_its_owner_and_cards_in_turns_do_not() -> None:
+def test_a_replaced_card_stays_with_its_owner_and_names_tell_cards_apart() -> None:
     assert sharing(card(0, 10), card(10, 20)) == ["", ""]
     assert tenures(card(0, 10, 1), card(10, 20, 2)) == [0, 1]
-    assert sharing(card(0, 15), card(10, 20)) == ["cards", "cards"]
+    # two cards in turns without a name may be one person's; of two names they are two people's
+    assert sharing(card(0, 15), card(10, 20)) == ["", ""]
+    assert sharing(card(0, 15, 1), card(10, 20, 2)) == ["cards", "cards"]
     assert sharing(card(0, 15, 1), card(10, 20, 1)) == ["", ""]
     four = [card(day, day + 1, 1) for day in range(4)]
     assert sharing(*four[:3]) == [""] * 3

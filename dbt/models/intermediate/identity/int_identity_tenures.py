@@ -21,7 +21,10 @@ def model(dbt, session):
     # the number of a name means nothing but the name
     named = (
         found.project("hold_no, holder as held_by")
-        .join(names.project("holder, name_token, dense_rank() over (order by name_token) as name_no"), "held_by = holder")
+        .join(
+            names.project("holder, name_token, dense_rank() over (order by name_token) as name_no"),
+            "held_by = holder",
+        )
         .order("hold_no, name_no")
         .project("hold_no, name_no")
         .to_arrow_table()
