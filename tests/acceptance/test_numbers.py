@@ -175,6 +175,20 @@ def test_shared_phones_link_nobody_and_are_listed(told: Told) -> None:
     assert len({r["identifier"] for r in identifiers}) == len(identifiers), "one phone, two members"
 
 
+def test_who_share_a_number_are_a_household_and_nobody_else_is(told: Told) -> None:
+    """A couple's two accounts on one number: two members, one household. Cards of one number count alike."""
+    homes = defaultdict(set)
+    for row in readers.rows(told.current, "members", "household_id is not null"):
+        homes[row["household_id"]].add(row["member_id"])
+    wanted = defaultdict(set)
+    for record, says in told.oracle.records():
+        phones = [n for n, role in says.nodes.items() if n[0] == "phone" and role == "own"]
+        if phones and told.oracle.placed(phones[0], says) is None and told.records.get(record):
+            wanted[phones[0]].add(told.records[record])
+    assert homes
+    assert sorted(map(sorted, homes.values())) == sorted(map(sorted, wanted.values()))
+
+
 def test_store_days_equal_the_oracle(told: Told) -> None:
     found = {(r["store_code"], r["business_date"]): r for r in readers.rows(told.current, "store_days")}
     wanted = told.oracle.store_days()
