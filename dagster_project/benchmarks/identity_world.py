@@ -281,8 +281,8 @@ class _Chunk:
         first[cards], last[cards] = handed[cards], SPAN
         shown = self._chance(n, rates.phone_on_card)
         code = _FIRST + self.first + person
-        name = self._named(np.where(self._chance(n, 0.5), person, bearer), rates.name_on_card)
-        record = self._record(MEMBERS, bearer, first, name)
+        called = self._named(np.where(self._chance(n, 0.5), person, bearer), rates.name_on_card)
+        record = self._record(MEMBERS, bearer, first, called)
         begun = np.minimum(opened, first)
         final = np.where(bearer != person, SPAN, self.end[person])
         self._state(

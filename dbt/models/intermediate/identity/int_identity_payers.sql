@@ -49,6 +49,13 @@ cards as (
     group by 1, 2
 ),
 
+-- an account that proved a number of its own says by itself whose it is, and may pay for others
+named as (
+    select distinct accounts.namespace, accounts.identifier
+    from {{ ref("int_identity_accounts") }} as accounts
+    inner join {{ ref("int_identity_holds") }} as its_phones on accounts.account = its_phones.holder
+),
+
 judged as (
     select
         paid.*,
@@ -59,8 +66,10 @@ judged as (
         sum(paid.tickets) over (partition by paid.payer_namespace, paid.payer) as all_tickets
     from paid
     left join cards on paid.payer_namespace = cards.payer_namespace and paid.payer = cards.payer
+    left join named on paid.payer_namespace = named.namespace and paid.payer = named.identifier
     left join holds as its_own
         on paid.namespace = 'phone' and paid.identifier = its_own.phone and cards.card = its_own.holder
+    where named.identifier is null
 ),
 
 counted as (
