@@ -87,8 +87,12 @@
 
 
 {# Whether a feed's rows are happenings; the others are states, which are exported again and again. #}
+{% macro identity_happenings() %}
+    {{ return(["tickets", "orders", "points", "coupon_events", "complaints", "shares"]) }}
+{% endmacro %}
+
 {% macro identity_is_event(feed) -%}
-    {{ feed }} in ('tickets', 'orders', 'points', 'coupon_events', 'complaints', 'shares')
+    {{ feed }} in ('{{ identity_happenings() | join("', '") }}')
 {%- endmacro %}
 
 

@@ -42,7 +42,7 @@ OPS = {
     "available_feeds": "kind VARCHAR, feed VARCHAR",
     "placeholder_phones": "phone_token VARCHAR",
     "rule_identity": "max_wechat_accounts_per_phone INTEGER, max_cards_per_phone INTEGER, "
-    "use_wecom_remark BOOLEAN, payer_min_tickets INTEGER, max_phones_per_member INTEGER, "
+    "use_wecom_remark BOOLEAN, payer_min_tickets INTEGER, payer_member_tickets INTEGER, max_phones_per_member INTEGER, "
     "number_silence_days INTEGER, reregister_gap_days INTEGER, former_link_min_days INTEGER, "
     "max_household_members INTEGER, name_agreement_min_share DOUBLE, name_agreement_min_pairs INTEGER, "
     "remark_needs_proof BOOLEAN, rule_hash VARCHAR",
@@ -112,6 +112,7 @@ class Warehouse:
                     "max_cards_per_phone": 3,
                     "use_wecom_remark": True,
                     "payer_min_tickets": 2,
+                    "payer_member_tickets": 2,
                     "max_phones_per_member": 4,
                     "number_silence_days": 90,
                     "reregister_gap_days": 45,

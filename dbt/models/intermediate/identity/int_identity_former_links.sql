@@ -133,7 +133,7 @@ refused as (
         links.strength,
         links.starts_at,
         -- without the finding, which nobody had made then
-        substr(links.evidence, strpos(links.evidence, links.rule || ' ')) as evidence
+        substr(links.evidence, {{ position_of("links.rule || ' '", "links.evidence") }}) as evidence
     from links
     left join tenures
         on links.identifier_b = tenures.phone and links.segment_b = tenures.segment

@@ -90,8 +90,8 @@ judged as (
     where coalesce(others.was_late, 0) = 0
 ),
 
--- the few that nothing took the place of, or only something older: the night on which the record came without it. Raw
--- is asked, and only for these records, because staging's arrived_on moves with every full export
+-- the few that nothing took the place of, or only something older: a happening's newest version came without it; a
+-- state, exported again every night, is taken to have changed on the night after it was last said
 missed as (
     select
         connection,
@@ -106,7 +106,7 @@ missed as (
 ),
 
 delivered as (
-    {% for feed in identity_feeds() %}
+    {% for feed in identity_feeds() if feed.feed in identity_happenings() %}
     select
         missed.connection,
         missed.feed,
@@ -114,14 +114,14 @@ delivered as (
         missed.namespace,
         missed.identifier,
         missed.role,
-        min(named._night) as missed_on
-    from {{ identity_relation(feed, "raw") }} as named
+        min(named.arrived_on) as missed_on
+    from {{ identity_relation(feed, "staging") }} as named
     inner join missed
         on
             missed.feed = '{{ feed.feed }}'
             and named.connection = missed.connection
             and {% for column in feed.record %}named.{{ column }}{% if not loop.last %} || '|' || {% endif %}{% endfor %} = missed.record_id
-            and named._night > missed.last_seen_on
+            and named.arrived_on > missed.last_seen_on
     group by 1, 2, 3, 4, 5, 6
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
@@ -138,7 +138,11 @@ final as (
         judged.basis,
         judged.kind || '.' || judged.feed || '.' || judged.basis as rule,
         judged.first_seen_on,
-        coalesce(judged.replaced_on, delivered.missed_on) as until_on,
+        coalesce(
+            judged.replaced_on,
+            delivered.missed_on,
+            case when not {{ identity_is_event("judged.feed") }} then {{ add_days("judged.last_seen_on", 1) }} end
+        ) as until_on,
         coalesce(judged.first_at, cast(judged.first_seen_on as timestamp)) as first_at,
         coalesce(judged.last_at, cast(judged.first_seen_on as timestamp)) as last_at
     from judged

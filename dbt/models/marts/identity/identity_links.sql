@@ -5,7 +5,7 @@ with links as (
     select
         *,
         -- the text is what was found, then the rule, then the record
-        strpos(evidence, rule || ' ') as rule_at
+        {{ position_of("rule || ' '", "evidence") }} as rule_at
     from {{ ref("int_identity_links") }}
 ),
 
