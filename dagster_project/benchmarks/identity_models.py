@@ -2,10 +2,10 @@
 
 `build` makes an empty chain, lets dbt build it and writes down the compiled SQL of everything between
 `int_identity_statements` and the identity marts, whatever models these are. `fill` puts the world where the landing
-and staging would have put it. `resolve` runs what was written down: the seam that is timed.
+and staging would have put it, tonight's arrivals too. `resolve` runs what was written down: the seam that is timed.
 
-Timed are the resolver's own models (`int_identity_claims`, what it needs beside them, all that follows) and the
-identity marts. The search for suspect numbers (intermediate/identity_health) reads the same statements, but belongs
+Timed are the resolver's own models (what changed, `int_identity_claims`, what it needs beside them, all that follows),
+the identity marts, and remembering it all for the next night. The search for suspect numbers (intermediate/identity_health) reads the same statements, but belongs
 to the health of identifiers and depends on no claim: `fill` runs it, untimed, as it does what staging feeds.
 """
 
@@ -25,8 +25,10 @@ from typing import Any
 import duckdb
 
 from dagster_project.benchmarks.identity_world import TONIGHT
+from dagster_project.warehouse import digest_identity
 
-START = "int_identity_statements"  # what the resolver starts from; written by `fill`, never computed
+START = "int_identity_statements"  # what the resolver starts from
+FILLED = (START, "int_identity_arrivals")  # written by `fill`, never computed
 RESOLVER = "intermediate.identity"
 MARTS = "marts.identity"  # what it has to end with: every model in this folder
 RESULT = "record_members"
@@ -37,13 +39,16 @@ _KEY = b"b" * 32
 @dataclass
 class Model:
     """One model as the timed process needs it. `cold`, `warm`: SQL of a first and of a later build; a Python
-    model has `path` instead. `is_timed`: the resolver's own, or made of what is. `is_mart`: a result."""
+    model has `path` instead. `affected`: the relation whose rows say what a later build takes out, by
+    `affected_columns`. `is_timed`: the resolver's own, or made of what is. `is_mart`: a result."""
 
     name: str
     relation: str
     materialized: str
     unique_key: list[str]
     strategy: str
+    affected: str
+    affected_columns: list[str]
     language: str
     cold: str
     warm: str
@@ -97,7 +102,7 @@ def build(folder: Path) -> list[str]:
     plan = [
         _model(manifest, unique_id, cold, warm, is_timed=unique_id in timed)
         for unique_id in _in_order(manifest, needed)
-        if manifest.nodes[unique_id].name != START and manifest.nodes[unique_id].fqn[1] != "staging"
+        if manifest.nodes[unique_id].name not in FILLED and manifest.nodes[unique_id].fqn[1] != "staging"
     ]
     (folder / "plan.json").write_text(json.dumps([asdict(model) for model in plan]), "utf-8")
     return [model.name for model in plan if model.is_timed]
@@ -190,6 +195,8 @@ def _model(
         raise NotImplementedError(f"{node.name}: the benchmark runs no hooks")
     is_python = node.language == "python"
     key = node.config.unique_key or []
+    keys = [key] if isinstance(key, str) else list(key)
+    affected = node.config.meta.get("affected", "")
     parents = [
         manifest.nodes.get(name) or manifest.sources[name]
         for name in node.depends_on.nodes
@@ -199,8 +206,10 @@ def _model(
         name=node.name,
         relation=node.relation_name or "",
         materialized=node.config.materialized,
-        unique_key=[key] if isinstance(key, str) else list(key),
+        unique_key=keys,
         strategy=node.config.incremental_strategy or "append",
+        affected=next(p.relation_name for p in parents if p.name == affected) if affected else "",
+        affected_columns=node.config.meta.get("affected_columns", keys),
         language=node.language,
         cold="" if is_python else cold[unique_id],
         warm="" if is_python else warm[unique_id],
@@ -227,9 +236,18 @@ def _ref_name(node: Any) -> str:
 # ---- the world, where landing and staging would have put it
 
 _STATE = {"cold": "not tonight", "warm": "not revoked"}  # what holds on the night before, and tonight
+_SEEN = {"cold": "not tonight", "warm": "true"}  # what was ever seen by then
+_ARRIVED = {"cold": "false", "warm": "tonight or revoked"}
 
 _ROWS = {
     "intermediate.int_identity_statements": "select * from world.statements where {state}",
+    "staging.stg_identity__sightings": """
+        select
+            *, case when revoked then date '{tonight}' - 1 else first_seen_on end as last_seen_on,
+            cast(md5_number_lower(namespace || ':' || identifier) >> 1 as bigint) as identifier_key
+        from world.statements where {seen}""",
+    "intermediate.int_identity_arrivals": """
+        select distinct connection, kind, feed, record_id from world.statements where {arrived}""",
     "staging.stg_pos__members": """
         select
             {record}, records.record_id as member_ref, {phone}, split_part(openid, ':', 1) as wx_appid,
@@ -276,7 +294,10 @@ _PARTS = {
 _TOLD = """
 create or replace temp table told as
 select
-    record, min(first_seen_on) as arrived_on,
+    record,
+    -- what was withdrawn tonight came with a new version
+    case when record in (select record from world.statements where revoked and {arrived}) then date '{tonight}'
+    else min(first_seen_on) end as arrived_on,
     min(identifier) filter (namespace = 'phone') as phone, min(masked) as masked,
     min(identifier) filter (namespace = 'openid' and role = 'own') as openid,
     min(identifier) filter (role = 'payer') as payer, min(identifier) filter (namespace = 'unionid') as unionid,
@@ -316,9 +337,10 @@ def fill(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> Non
         for name, text in _PARTS.items()
     }
     connection.execute(_STORES)
-    connection.execute(_TOLD.format(state=state))
+    known = {"state": state, "seen": _SEEN[night], "arrived": _ARRIVED[night], "tonight": TONIGHT}
+    connection.execute(_TOLD.format(**known))
     for table, rows in _ROWS.items():
-        query = rows.format(state=state, **parts)
+        query = rows.format(**known, **parts)
         given = {column for column, *_ in connection.execute(f"describe {query}").fetchall()}
         wanted = [
             column for column, *_ in connection.execute(f"describe {table}").fetchall() if column in given
@@ -350,6 +372,7 @@ def resolve(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> 
 
     def run() -> str:
         run_models(connection, models, night, loaded)
+        digest_identity(connection)
         connection.execute("checkpoint")
         return result
 
@@ -397,13 +420,22 @@ def _store(connection: duckdb.DuckDBPyConnection, model: Model, body: str, is_la
         connection.execute(f"create or replace table {model.relation} as {body}")
     else:
         connection.execute(f"create or replace temp table bench_arrivals as {body}")
-        if model.unique_key and model.strategy != "append":
-            same = " and ".join(f"kept.{name} is not distinct from new.{name}" for name in model.unique_key)
-            connection.execute(
-                f"delete from {model.relation} as kept using bench_arrivals as new where {same}"
-            )
+        if model.strategy == "replaced":
+            connection.execute(f"delete from {model.relation}")
+        elif model.strategy == "affected":
+            _delete(connection, model, model.affected, model.affected_columns)
+        elif model.unique_key and model.strategy != "append":
+            _delete(connection, model, "bench_arrivals", model.unique_key)
         connection.execute(f"insert into {model.relation} by name select * from bench_arrivals")
         connection.execute("drop table bench_arrivals")
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, model: Model, affected: str, columns: list[str]) -> None:
+    pairs = zip(model.unique_key, columns, strict=True)
+    same = " and ".join(f"kept.{mine} = affected.{theirs}" for mine, theirs in pairs)
+    connection.execute(
+        f"delete from {model.relation} as kept where exists (select 1 from {affected} as affected where {same})"
+    )
 
 
 def _function(model: Model) -> Callable[..., Any]:

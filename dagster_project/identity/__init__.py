@@ -6,6 +6,7 @@ Nothing here reads configuration, Dagster or dbt. The dbt models `int_identity_t
 """
 
 from dagster_project.identity.components import Components, connect, connect_households, connect_links
+from dagster_project.identity.islands import join_islands
 from dagster_project.identity.resolution import resolve_tables
 from dagster_project.identity.scores import score_records
 from dagster_project.identity.suggestions import suggest
@@ -17,6 +18,7 @@ __all__ = [
     "connect",
     "connect_households",
     "connect_links",
+    "join_islands",
     "resolve_tables",
     "score_records",
     "split_tenures",

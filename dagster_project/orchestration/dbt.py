@@ -22,12 +22,12 @@ from dagster_project.orchestration.column_metadata import model_metadata
 from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource
 from dagster_project.orchestration.dbt_runner import (
     ModelsFailedError,
+    build_models,
     parsed_project,
     project_files,
-    run_dbt,
 )
 from dagster_project.orchestration.progress import tell
-from dagster_project.warehouse import mark_digested
+from dagster_project.warehouse import build_reasons, mark_digested
 from dagster_project.warehouse.connect import connect
 
 # marts are built and tested in the first schema; publishing copies them to the second, which is what people read
@@ -132,12 +132,10 @@ def model_assets() -> dg.AssetsDefinition:
     )
     def build(context: dg.AssetExecutionContext, chain: ChainResource) -> Iterator[Any]:
         loaded = chain.load()
-        with connect(loaded.paths.warehouse) as connection:
-            state = dict(connection.execute("select name, value from ops.state").fetchall())
-        refresh = "refresh_reason" in state
+        refresh = "refresh_reason" in build_reasons(loaded)
         tell(tr("dbt：建模与测试" + ("（全量重建）" if refresh else ""), "dbt: models and tests"))
         target = loaded.paths.dagster_home / "dbt" / context.run_id
-        run = run_dbt(loaded, target, full_refresh=refresh)
+        run = build_models(loaded, target)
         manifest = validate_manifest(project.manifest_path)
         translator = LinliTranslator()
         events = [

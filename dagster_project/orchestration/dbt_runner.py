@@ -14,8 +14,10 @@ from typing import Any
 from dagster_project.config import Chain
 from dagster_project.lang import tr
 from dagster_project.orchestration.context import DBT_DIR
+from dagster_project.warehouse import build_reasons, make_members_anew, names_have_turned
 
 # what dagster-dbt turns into materialisations and checks
+_STAGING = ("path:models/staging",)
 _RESULTS = {"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult", "LogNodeResult"}
 
 
@@ -31,6 +33,16 @@ class DbtRun:
     events: list[dict[str, Any]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
+    def followed_by(self, later: DbtRun) -> DbtRun:
+        """Both runs as one; what both built counts as the later one built it."""
+        again = {_node_of(event) for event in later.events}
+        events = [event for event in self.events if _node_of(event) not in again]
+        return DbtRun(later.success, events + later.events, later.failures)
+
+
+def _node_of(event: dict[str, Any]) -> str:
+    return str(event.get("data", {}).get("node_info", {}).get("unique_id"))
+
 
 def segment_variables(chain: Chain) -> str:
     """The only variable that models take: the segments of rules/segments.yml as predicates, as JSON."""
@@ -41,12 +53,19 @@ def segment_variables(chain: Chain) -> str:
     return json.dumps({"segments": segments}, ensure_ascii=False)
 
 
-def run_dbt(chain: Chain, target: Path, *, full_refresh: bool = False, select: Sequence[str] = ()) -> DbtRun:
+def run_dbt(
+    chain: Chain,
+    target: Path,
+    *,
+    full_refresh: bool = False,
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> DbtRun:
     """Builds and tests models on the chain's warehouse.
 
     Args:
         target: folder for compiled SQL, run_results.json and logs of this run.
-        select: dbt selectors; none means all models.
+        select, exclude: dbt selectors; none means all models.
 
     The warehouse is closed when this returns. dbt's own chatter goes to `dbt.out` in `target`.
     """
@@ -66,6 +85,7 @@ def run_dbt(chain: Chain, target: Path, *, full_refresh: bool = False, select: S
     arguments = ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
     arguments += ["--full-refresh"] if full_refresh else []
     arguments += ["--select", *select] if select else []
+    arguments += ["--exclude", *exclude] if exclude else []
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
     folders += ["--target-path", str(target), "--log-path", str(target)]
     runner = dbtRunner(manifest=parsed_project(variables, project_files()), callbacks=[collect])
@@ -82,6 +102,28 @@ def run_dbt(chain: Chain, target: Path, *, full_refresh: bool = False, select: S
             why = " ".join((result.message or "").split())
             run.failures.append(f"{result.node.name}: {why[:300]}")
     return run
+
+
+def build_models(chain: Chain, target: Path) -> DbtRun:
+    """Builds and tests every model as a night does: from what arrived, or from more where that is not enough.
+
+    `target` as in `run_dbt`.
+    """
+    reasons = build_reasons(chain)
+    if "refresh_reason" in reasons:
+        return run_dbt(chain, target, full_refresh=True)
+    if "identity_reason" in reasons:
+        staging = run_dbt(chain, target, select=_STAGING)
+        return staging.followed_by(_members_anew(chain, target)) if staging.success else staging
+    run = run_dbt(chain, target)
+    if run.success and names_have_turned(chain):
+        make_members_anew(chain, "names mean something else than before")
+        return run.followed_by(_members_anew(chain, target))
+    return run
+
+
+def _members_anew(chain: Chain, target: Path) -> DbtRun:
+    return run_dbt(chain, target, full_refresh=True, exclude=_STAGING)
 
 
 def project_files() -> tuple[tuple[str, int], ...]:

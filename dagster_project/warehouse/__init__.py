@@ -4,15 +4,26 @@ One process writes at a time; every function opens, works and closes. Models bel
 """
 
 from dagster_project.warehouse.connect import connect
-from dagster_project.warehouse.prepare import Prepared, mark_digested, prepare
+from dagster_project.warehouse.digested import (
+    build_reasons,
+    digest_identity,
+    make_members_anew,
+    mark_digested,
+    names_have_turned,
+)
+from dagster_project.warehouse.prepare import Prepared, prepare
 from dagster_project.warehouse.sync import Batch, gate_batches, sync_files, ungated_batches, unlanded_nights
 
 __all__ = [
     "Batch",
     "Prepared",
+    "build_reasons",
     "connect",
+    "digest_identity",
     "gate_batches",
+    "make_members_anew",
     "mark_digested",
+    "names_have_turned",
     "prepare",
     "sync_files",
     "ungated_batches",

@@ -19,6 +19,7 @@ from dagster_project.lake.feedback import load_push_events
 from dagster_project.privacy import ChainKey, classify_phone
 from dagster_project.privacy.phones import DUMMY_NUMBERS
 from dagster_project.warehouse.connect import connect
+from dagster_project.warehouse.digested import read_state, set_state
 from dagster_project.warehouse.sync import sync_files
 
 _META = ("_connection", "_feed", "_batch_id", "_file")
@@ -52,8 +53,13 @@ def prepare(
         if reason:
             connection.execute("delete from ops.digested_batches")
             # stands until a build was green, so that a killed refresh is taken up again as a refresh
-            _set_state(connection, "refresh_reason", reason)
-        _set_state(connection, "staging_code", code)
+            set_state(connection, "refresh_reason", reason)
+        set_state(connection, "staging_code", code)
+        anew = _identity_hash(chain, key, models)
+        if read_state(connection).get("identity_rules") != anew:
+            # stands until a build was green, as above
+            set_state(connection, "identity_reason", "rules or code of One ID changed")
+            set_state(connection, "identity_rules", anew)
         _raw_views(connection, chain, as_of)
         connection.execute(
             "create or replace table ops.pending_batches as select batch_id from ops.files where status = 'loaded'"
@@ -71,18 +77,8 @@ def prepare(
         return Prepared(as_of, bool(reason), reason, pending, dict(rows))
 
 
-def mark_digested(chain: Chain) -> None:
-    """After a green build: what was pending is in staging now. A batch digested twice changes nothing."""
-    with connect(chain.paths.warehouse) as connection:
-        connection.execute(
-            "insert into ops.digested_batches select batch_id, substr(batch_id, 1, 10)::date from ops.pending_batches"
-            " where batch_id not in (select batch_id from ops.digested_batches)"
-        )
-        connection.execute("delete from ops.state where name = 'refresh_reason'")
-
-
 def _refresh_reason(connection: duckdb.DuckDBPyConnection, as_of: date, code: str) -> str:
-    stored = dict(connection.execute("select name, value from ops.state").fetchall())
+    stored = read_state(connection)
     if "refresh_reason" in stored:
         return stored["refresh_reason"]
     if stored.get("staging_code") not in (None, code):
@@ -97,17 +93,31 @@ def _refresh_reason(connection: duckdb.DuckDBPyConnection, as_of: date, code: st
     return ""
 
 
-def _set_state(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
-    connection.execute("delete from ops.state where name = ?", [name])
-    connection.execute("insert into ops.state values (?, ?)", [name, value])
-
-
 def _code_hash(models: Path) -> str:
+    return _hash_of(models, ["models/staging", "macros"])
+
+
+def _identity_hash(chain: Chain, key: ChainKey, models: Path) -> str:
+    """Of everything that members depend on besides records: other rules or code make every one of them anew."""
+    stores = [(s.store_code, s.lng, s.lat) for s in chain.stores]
+    rules = repr((chain.rules.identity.hash, _placeholder_tokens(chain, key), stores))
+    folders = ["models/intermediate/identity", "models/marts/identity"]
+    kernels = _hash_of(Path(__file__).parents[1], ["identity"])
+    return hashlib.sha256(f"{rules}{_hash_of(models, folders)}{kernels}".encode()).hexdigest()[:16]
+
+
+def _hash_of(root: Path, folders: list[str]) -> str:
     digest = hashlib.sha256()
-    for folder in ("models/staging", "macros"):
-        for path in sorted((models / folder).rglob("*.sql")):
-            digest.update(path.relative_to(models).as_posix().encode() + b"\0" + path.read_bytes())
+    for folder in folders:
+        for path in sorted(p for p in (root / folder).rglob("*") if p.suffix in (".sql", ".py")):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _placeholder_tokens(chain: Chain, key: ChainKey) -> list[str]:
+    token = key.token_maker()
+    phones = map(classify_phone, {*chain.rules.identity.placeholder_phones, *DUMMY_NUMBERS})
+    return sorted({token(phone.e164) for phone in phones if phone is not None and phone.e164 is not None})
 
 
 def _raw_views(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date) -> None:
@@ -137,8 +147,7 @@ def _raw_views(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date)
 
 
 def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, key: ChainKey) -> None:
-    rules, token = chain.rules, key.token_maker()
-    placeholders = map(classify_phone, {*rules.identity.placeholder_phones, *DUMMY_NUMBERS})
+    rules = chain.rules
     text, integer, number, boolean = pa.string(), pa.int32(), pa.float64(), pa.bool_()
     _write(connection, "run_context", {"as_of_date": pa.date32(), "timezone": text, "cutover_minutes": integer},
            [(as_of, chain.timezone, chain.cutover_minutes)])  # fmt: skip
@@ -183,7 +192,7 @@ def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, ke
           health.alarm_factor, health.alarm_min_statements)],
     )  # fmt: skip
     _write(connection, "placeholder_phones", {"phone_token": text},
-           sorted({(token(p.e164),) for p in placeholders if p is not None and p.e164 is not None}))  # fmt: skip
+           [(token,) for token in _placeholder_tokens(chain, key)])  # fmt: skip
     churn, koc = rules.churn, rules.koc
     _write(connection, "rule_churn", {"l1_days": integer, "l2_days": integer, "l3_days": integer, "rule_hash": text},
            [(churn.l1_days, churn.l2_days, churn.l3_days, churn.hash)])  # fmt: skip
@@ -220,7 +229,7 @@ def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, ke
         connection.register("feedback", table)
         connection.execute(f"create or replace table ops.{name} as select * from feedback order by all")
         connection.unregister("feedback")
-    _set_state(connection, "attempted_as_of", as_of.isoformat())
+    set_state(connection, "attempted_as_of", as_of.isoformat())
 
 
 def _write(

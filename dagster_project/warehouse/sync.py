@@ -71,6 +71,12 @@ def create_ops(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute("create table if not exists ops.digested_batches (batch_id varchar, night date)")
     connection.execute("create table if not exists ops.state (name varchar, value varchar)")
+    connection.execute(
+        "create table if not exists ops.digested_identity_inputs (kind varchar, input varchar, fingerprint bigint)"
+    )
+    connection.execute(
+        "create table if not exists ops.digested_identity_ids (identifier_key bigint, member_id varchar)"
+    )
 
 
 def sync_files(connection: duckdb.DuckDBPyConnection, chain: Chain) -> int:

@@ -96,10 +96,24 @@
 {%- endmacro %}
 
 
-{# Where a feed is read: the newest versions in staging, or every raw version of the batches to digest. #}
+{# Where a feed is read: the newest versions in staging, of all records or of those that arrived tonight, or every raw
+   version of the batches to digest. #}
 {% macro identity_relation(feed, layer) -%}
     {%- if layer == "staging" -%}
         {{ ref("stg_" ~ feed.kind ~ "__" ~ feed.feed) }}
+    {%- elif layer == "arrived" -%}
+        (
+            select staged.*
+            from {{ ref("stg_" ~ feed.kind ~ "__" ~ feed.feed) }} as staged
+            where exists (
+                select 1
+                from {{ ref("int_identity_arrivals") }} as arrivals
+                where
+                    arrivals.feed = '{{ feed.feed }}'
+                    and arrivals.connection = staged.connection
+                    and arrivals.record_id = {{ feed.record | join(" || '|' || ") }}
+            )
+        )
     {%- else -%}
         (
             select *, _connection as connection
@@ -150,13 +164,13 @@
                 '{{ statement.role }}' as role,
                 {% if layer == "raw" %}
                 _night as seen_on,
-                {{ statement.get("at", feed.at) }} as said_at
+                {{ statement.get("at", feed.at) }} as said_at,
                 {% else %}
-                '{{ feed.kind }}' as kind,
                 '{{ statement.basis }}' as basis,
                 {{ loop.index }} as precedence,
-                {% if "phone" in statement %}{{ statement.phone }}_masked{% else %}cast(null as varchar){% endif %} as masked
+                {% if "phone" in statement %}{{ statement.phone }}_masked{% else %}cast(null as varchar){% endif %} as masked,
                 {% endif %}
+                '{{ feed.kind }}' as kind
             from {{ identity_relation(feed, layer) }} as named
             where
                 {% if is_state %}
@@ -187,21 +201,33 @@
 {% endmacro %}
 
 
-{# Every record of the feeds that name people, whether or not this one does. #}
-{% macro identity_records() %}
+{# Every record of the feeds that name people, whether or not this one does. In the raw layer, of the batches to
+   digest, also one that a condition keeps from naming anybody: it may have named somebody before. #}
+{% macro identity_records(layer="staging") %}
     {% for feed in identity_feeds() %}
         select distinct
             connection,
             '{{ feed.kind }}' as kind,
             '{{ feed.feed }}' as feed,
             {{ feed.record | join(" || '|' || ") }} as record_id
-        from {{ identity_relation(feed, "staging") }} as named
-        {% if "when" in feed %}
+        from {{ identity_relation(feed, layer) }} as named
+        {% if "when" in feed and layer == "staging" %}
         where {{ feed.when }}
         {% endif %}
         {% if not loop.last %}union all{% endif %}
     {% endfor %}
 {% endmacro %}
+
+
+{# A number for a text, the same in every run: equal texts have equal numbers, and different ones nearly always. Where
+   it stands for an identifier, two that share one only cost time: they are looked at together. #}
+{% macro identity_key(text) -%}
+    {{ return(adapter.dispatch('identity_key', 'linli')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__identity_key(text) -%} cast(md5_number_lower({{ text }}) >> 1 as bigint) {%- endmacro %}
+
+{% macro spark__identity_key(text) -%} cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint) {%- endmacro %}
 
 
 {# Whether a phone of this kind may name a person: a valid mobile number, also one of a virtual operator. Every place

@@ -12,6 +12,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from dagster_project.contracts import feeds_of, kinds
+from dagster_project.warehouse import digest_identity
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 MODELS = ("members", "record_members", "member_identifiers", "member_events", "identity_refusals")
@@ -37,6 +38,7 @@ class World:
         self.folder = folder
         self.path = folder / "warehouse.duckdb"
         self.rows = 0
+        self.has_new_rules = False
         with self.open() as con:
             for schema in ("raw", "ops"):
                 con.execute(f"create schema {schema}")
@@ -45,6 +47,10 @@ class World:
                     columns = "".join(f'"{name}" varchar, ' for name in (*feed.raw_columns(), *META))
                     con.execute(f"create table raw.{feed.table} ({columns} _night date, _row_no bigint)")
             con.execute("create table ops.pending_batches (batch_id varchar)")
+            con.execute(
+                "create table ops.digested_identity_inputs (kind varchar, input varchar, fingerprint bigint)"
+            )
+            con.execute("create table ops.digested_identity_ids (identifier_key bigint, member_id varchar)")
             con.execute(
                 "create table ops.run_context as select date '2026-03-01' as_of_date, 240 cutover_minutes"
             )
@@ -104,14 +110,22 @@ class World:
     def rule(self, name: str, value: Any) -> None:
         with self.open() as con:
             con.execute(f"update ops.rule_identity set {name} = ?", [value])
+        self.has_new_rules = True
 
     def build(self, *, rebuild: bool = False) -> None:
-        """Models up to members; afterwards nothing is pending. `rebuild` digests every batch anew."""
-        self.dbt(
-            "run", "--select", *(f"+{model}" for model in MODELS), *(["--full-refresh"] if rebuild else [])
-        )
+        """Models up to members; afterwards nothing is pending. `rebuild` digests every batch anew; after a change of the
+        rules all members are made anew, as the night does."""
+        models = ("--select", *(f"+{model}" for model in MODELS))
+        if self.has_new_rules and not rebuild:
+            staged = [f"+{model},path:models/staging" for model in MODELS]
+            self.dbt("run", "--select", *staged)
+            self.dbt("run", *models, "--exclude", "path:models/staging", "--full-refresh")
+        else:
+            self.dbt("run", *models, *(["--full-refresh"] if rebuild else []))
+        self.has_new_rules = False
         with self.open() as con:
             con.execute("delete from ops.pending_batches")
+            digest_identity(con)
 
     def dbt(self, *command: str) -> None:
         os.environ["LINLI_WAREHOUSE"] = str(self.path)

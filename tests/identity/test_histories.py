@@ -172,7 +172,7 @@ def in_pieces(history: History, rng: np.random.Generator) -> list[tuple[str, lis
 
 
 def state(world: Any) -> State:
-    return {table: world.read(f"select * from {table}") for table in TABLES}
+    return {table: world.read(f"select * from {table} order by all") for table in TABLES}
 
 
 def assert_same(one: State, other: State) -> None:

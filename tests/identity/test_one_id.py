@@ -314,14 +314,14 @@ def test_undoing_a_link_has_its_event_and_it_stays(world):
     ]
 
     # exported again, and shared by one more: what happened has happened
-    events = world.read("select * from member_events where occurred_on <= '2026-01-04'")
+    events = world.read("select * from member_events where occurred_on <= '2026-01-04' order by all")
     world.arrive("2026-01-05", "pos", "pos__members", {"member_ref": "B"})
     world.arrive("2026-01-05", "gb", "groupbuy__users", user("s3", **verified("PS")))
     world.build()
-    assert world.read("select * from member_events where occurred_on <= '2026-01-04'") == events
-    tables = {table: world.read(f"select * from {table}") for table in TABLES}
+    assert world.read("select * from member_events where occurred_on <= '2026-01-04' order by all") == events
+    tables = {table: world.read(f"select * from {table} order by all") for table in TABLES}
     world.build(rebuild=True)
-    assert {table: world.read(f"select * from {table}") for table in TABLES} == tables
+    assert {table: world.read(f"select * from {table} order by all") for table in TABLES} == tables
 
 
 def test_unit_and_data_tests_of_the_identity_models(world):
@@ -392,7 +392,7 @@ def test_arrival_order_and_rebuild_give_the_same_tables(new_world):
             world.arrive(night, connection, table, *(reversed(rows) if reverse else rows))
 
     def state(world):
-        return {table: world.read(f"select * from {table}") for table in TABLES}
+        return {table: world.read(f"select * from {table} order by all") for table in TABLES}
 
     by_night, at_once = new_world("by_night"), new_world("at_once")
     for night in nights:

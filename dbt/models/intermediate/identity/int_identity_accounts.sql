@@ -5,7 +5,7 @@
 
 with statements as (
     select distinct connection, feed, record_id, namespace, identifier, first_seen_on
-    from {{ ref("int_identity_statements") }}
+    from {{ ref("int_identity_affected_statements") }}
     where role = 'own' and namespace in ('openid', 'external_userid', 'unionid')
 ),
 

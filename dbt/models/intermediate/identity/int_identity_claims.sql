@@ -19,7 +19,7 @@ with statements as (
         ended_at,
         gone_on,
         {{ identity_rank("namespace") }} as namespace_rank
-    from {{ ref("int_identity_statements") }}
+    from {{ ref("int_identity_affected_statements") }}
     where role in ('own', 'unverified')
 ),
 
@@ -78,7 +78,7 @@ cards as (
         first_at,
         last_at,
         row_number() over (partition by identifier order by first_seen_on, feed, record_id) as place
-    from {{ ref("int_identity_statements") }}
+    from {{ ref("int_identity_affected_statements") }}
     where namespace = 'pos_member' and identifier like connection || ':tel-%'
 ),
 

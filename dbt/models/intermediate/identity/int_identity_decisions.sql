@@ -20,7 +20,7 @@ anchors as (
             partition by connection, feed, record_id
             order by case role when 'own' then 1 when 'said' then 2 else 3 end, {{ identity_rank("namespace") }}, identifier
         ) as place
-    from {{ ref("int_identity_statements") }}
+    from {{ ref("int_identity_affected_statements") }}
     where role in ('own', 'said', 'payer') and ended_at is null
 ),
 

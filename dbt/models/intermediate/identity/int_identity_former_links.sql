@@ -46,7 +46,7 @@ sayings as (
         cast(null as date) as until_on,
         first_at, last_at,
         {{ identity_rank("namespace") }} as namespace_rank
-    from {{ ref("int_identity_statements") }}
+    from {{ ref("int_identity_affected_statements") }}
     inner join corrected using (connection, feed, record_id)
     where role = 'own' and basis != 'remark_phone'
 ),

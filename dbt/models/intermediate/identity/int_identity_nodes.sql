@@ -27,7 +27,7 @@ said as (
         namespace,
         identifier,
         min(first_seen_on) as first_seen_on
-    from {{ ref("int_identity_statements") }}
+    from {{ ref("int_identity_affected_statements") }}
     where
         role in ('own', 'said', 'payer')
         -- a number in a remark is hearsay: it enters through its link, when that is followed
@@ -167,6 +167,7 @@ select
     nodes.namespace,
     nodes.identifier,
     nodes.segment,
+    {{ identity_key("nodes.namespace || ':' || nodes.identifier") }} as identifier_key,
     nodes.first_seen_on,
     nodes.known_on,
     nodes.until_on,

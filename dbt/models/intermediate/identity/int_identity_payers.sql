@@ -2,7 +2,7 @@
 {{ config(materialized="table") }}
 
 with statements as (
-    select * from {{ ref("int_identity_statements") }} where feed = 'tickets'
+    select * from {{ ref("int_identity_affected_statements") }} where feed = 'tickets'
 ),
 
 shown as (

@@ -15,13 +15,16 @@ final as (
     select
         phone_token as phone,
         'placeholder_phone' as reason,
-        'a well-known dummy number or listed in rules/identity.yml placeholder_phones' as evidence
+        'a well-known dummy number or listed in rules/identity.yml placeholder_phones' as evidence,
+        cast(null as date) as flagged_on
     from placeholders
     union all
     select
         suspects.identifier,
         suspects.reason,
-        suspects.evidence
+        -- the counts move every night and stand in identity_suspects
+        'suspect since ' || coalesce(cast(suspects.flagged_on as varchar), 'ever') as evidence,
+        suspects.flagged_on
     from suspects
     left join placeholders on suspects.identifier = placeholders.phone_token
     where placeholders.phone_token is null

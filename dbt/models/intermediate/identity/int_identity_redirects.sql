@@ -1,5 +1,12 @@
 -- Where a member id that was once published and is not any more leads today. Grain: retired member id.
-{{ config(materialized="table") }}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="retired_member_id",
+    meta={"affected": "int_identity_affected_ids", "affected_columns": ["member_id"]},
+) }}
+
+-- depends_on: {{ ref("int_identity_affected_ids") }}
 
 with nodes as (
     select * from {{ ref("int_identity_nodes") }}

@@ -26,7 +26,7 @@ names as (
 ),
 
 statements as (
-    select * from {{ ref("int_identity_statements") }}
+    select * from {{ ref("int_identity_affected_statements") }}
     where {{ identity_is_event("feed") }} and role in ('own', 'said')
 ),
 

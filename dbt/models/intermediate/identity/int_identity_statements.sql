@@ -1,10 +1,15 @@
 -- What every record says about whom it is: its newest version, and of a state what it said before and for how long.
 -- Grain: record × identifier × role. A saying that was corrected leaves no trace here, so everything after is as if
 -- it had never been made; one that held for a while and was replaced ends (a person changed the number).
-{{ config(materialized="table") }}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key=["connection", "feed", "record_id"],
+    meta={"affected": "int_identity_arrivals"},
+) }}
 
 with stated as (
-    {{ identity_statements("staging") }}
+    {{ identity_statements("arrived" if is_incremental() else "staging") }}
 ),
 
 allowed as (
@@ -31,15 +36,26 @@ newest as (
     group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 ),
 
+-- depends_on: {{ ref("int_identity_arrivals") }}
 sightings as (
-    select * from {{ ref("stg_identity__sightings") }}
+    select sightings.*
+    from {{ ref("stg_identity__sightings") }} as sightings
+    {% if is_incremental() %}
+    where exists (
+        select 1
+        from {{ ref("int_identity_arrivals") }} as arrivals
+        where
+            sightings.connection = arrivals.connection
+            and sightings.feed = arrivals.feed
+            and sightings.record_id = arrivals.record_id
+    )
+    {% endif %}
 ),
 
 -- records of a state that were seen with more than one value, or whose one value is only hidden now
 states as (
     select
         sightings.*,
-        states.kind,
         states.basis,
         states.precedence,
         count(*) over (

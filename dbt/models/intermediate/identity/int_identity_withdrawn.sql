@@ -4,19 +4,19 @@
 
 with statements as (
     select connection, feed, record_id, namespace, identifier, role
-    from {{ ref("int_identity_statements") }}
+    from {{ ref("int_identity_affected_statements") }}
     where role in ('own', 'said')
 ),
 
 sightings as (
     select *
-    from {{ ref("stg_identity__sightings") }}
+    from {{ ref("int_identity_affected_sightings") }}
     where role in ('own', 'said')
 ),
 
 -- what still counts is no matter of here, nor is a remark: what spoke for it then is not known any more
 unsaid as (
-    select sightings.*, feeds.kind, feeds.basis
+    select sightings.*, feeds.kind as feed_kind, feeds.basis
     from sightings
     inner join (
         {% for feed in identity_feeds() %}
@@ -136,7 +136,7 @@ final as (
         judged.identifier,
         judged.role,
         judged.basis,
-        judged.kind || '.' || judged.feed || '.' || judged.basis as rule,
+        judged.feed_kind || '.' || judged.feed || '.' || judged.basis as rule,
         judged.first_seen_on,
         coalesce(
             judged.replaced_on,

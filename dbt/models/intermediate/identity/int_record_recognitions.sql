@@ -1,12 +1,17 @@
 -- Who each source record is about. Grain: record of a feed that names people.
-{{ config(materialized="table") }}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key=["connection", "feed", "record_id"],
+    meta={"affected": "int_identity_affected_records"},
+) }}
 
 with records as (
-    {{ identity_records() }}
+    select * from {{ ref("int_identity_affected_records") }}
 ),
 
 statements as (
-    select * from {{ ref("int_identity_statements") }}
+    select * from {{ ref("int_identity_affected_statements") }}
 ),
 
 -- by the record's own identifiers, strongest first
@@ -141,47 +146,9 @@ recognised as (
             and paid.place = 1
 ),
 
--- a return or a complaint that names nobody is about the customer of the sale it names
+-- a return or a complaint that names nobody is about the customer of the sale it names, when that is only one
 references_to_sales as (
-    select
-        connection,
-        'tickets' as feed,
-        store_code || '|' || ticket_id as record_id,
-        connection as sale_connection,
-        'tickets' as sale_feed,
-        store_code || '|' || origin_ticket_id as sale_record_id,
-        'origin_ticket' as basis,
-        1 as precedence
-    from {{ ref("stg_pos__tickets") }}
-    where kind in ('return', 'void') and origin_ticket_id is not null
-    union all
-    select
-        connection,
-        'complaints',
-        complaint_id,
-        connection,
-        'orders',
-        order_id,
-        'order',
-        1
-    from {{ ref("stg_groupbuy__complaints") }}
-    where order_id is not null
-    union all
-    -- the group-buy system does not know which till system printed the ticket: any, when it is the only one
-    select
-        complaints.connection,
-        'complaints',
-        complaints.complaint_id,
-        min(tickets.connection),
-        'tickets',
-        complaints.store_code || '|' || complaints.ticket_id,
-        'ticket',
-        2
-    from {{ ref("stg_groupbuy__complaints") }} as complaints
-    inner join {{ ref("stg_pos__tickets") }} as tickets
-        on complaints.store_code = tickets.store_code and complaints.ticket_id = tickets.ticket_id
-    group by complaints.connection, complaints.complaint_id, complaints.store_code, complaints.ticket_id
-    having count(distinct tickets.connection) = 1
+    select * from {{ ref("int_record_references") }} where sales = 1
 ),
 
 borrowed as (

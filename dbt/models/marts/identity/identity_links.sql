@@ -1,5 +1,13 @@
 -- Sorted by the member of the stronger side (publish/tables.yml), so that one member's links are few row groups.
-{{ config(materialized="table") }}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key=["namespace_a", "identifier_a"],
+    on_schema_change="fail",
+    meta={"affected": "int_identity_affected_identifiers", "affected_columns": ["namespace", "identifier"]},
+) }}
+
+-- depends_on: {{ ref("int_identity_affected_identifiers") }}
 
 with links as (
     select
@@ -38,7 +46,7 @@ masks as (
     select
         identifier,
         min(masked) as masked
-    from {{ ref("int_identity_statements") }}
+    from {{ ref("int_identity_affected_statements") }}
     where namespace = 'phone'
     group by 1
 ),

@@ -1,4 +1,12 @@
-{{ config(materialized="table") }}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key=["namespace_a", "identifier_a"],
+    on_schema_change="fail",
+    meta={"affected": "int_identity_affected_identifiers", "affected_columns": ["namespace", "identifier"]},
+) }}
+
+-- depends_on: {{ ref("int_identity_affected_identifiers") }}
 
 with links as (
     select * from {{ ref("int_identity_links") }}

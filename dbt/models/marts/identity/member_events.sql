@@ -1,4 +1,12 @@
-{{ config(materialized="table") }}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="member_id",
+    on_schema_change="fail",
+    meta={"affected": "int_identity_affected_ids"},
+) }}
+
+-- depends_on: {{ ref("int_identity_affected_ids") }}
 
 with events as (
     select * from {{ ref("int_identity_events") }}

@@ -1,4 +1,12 @@
-{{ config(materialized="table") }}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="member_id",
+    on_schema_change="fail",
+    meta={"affected": "int_identity_affected_ids"},
+) }}
+
+-- depends_on: {{ ref("int_identity_affected_ids") }}
 
 -- how an identifier became known: the record that named it first
 with rules as (
@@ -10,7 +18,7 @@ with rules as (
             partition by namespace, identifier
             order by first_seen_on, case role when 'own' then 1 else 2 end, kind, feed, precedence
         ) as place
-    from {{ ref("int_identity_statements") }}
+    from {{ ref("int_identity_affected_statements") }}
     where role in ('own', 'said', 'payer')
 ),
 

@@ -1,11 +1,21 @@
-{{ config(materialized="table") }}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="member_id",
+    on_schema_change="fail",
+    meta={"affected": "int_identity_affected_ids"},
+) }}
+
+-- depends_on: {{ ref("int_identity_affected_ids") }}
 
 with identifiers as (
     select * from {{ ref("int_identity_members") }}
 ),
 
 recognitions as (
-    select * from {{ ref("int_record_recognitions") }} where member_id is not null
+    select *
+    from {{ ref("int_record_recognitions") }}
+    where member_id in (select member_id from identifiers)
 ),
 
 base as (
@@ -48,7 +58,7 @@ sayings as (
         min(statements.masked) as masked
     from identifiers
     -- a phone that is known only as a card number has no statement of its own
-    left join {{ ref("int_identity_statements") }} as statements
+    left join {{ ref("int_identity_affected_statements") }} as statements
         on
             identifiers.namespace = statements.namespace
             and identifiers.identifier = statements.identifier

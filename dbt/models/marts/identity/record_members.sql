@@ -1,4 +1,4 @@
-{{ config(materialized="table") }}
+{{ config(materialized="view") }}
 
 select
     connection,
@@ -7,4 +7,3 @@ select
     member_id,
     basis
 from {{ ref("int_record_recognitions") }}
-order by connection, feed, record_id

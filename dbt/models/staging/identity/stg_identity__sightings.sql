@@ -11,6 +11,7 @@ with stated as (
 arrived as (
     select
         connection,
+        min(kind) as kind,
         feed,
         record_id,
         namespace,
@@ -21,13 +22,14 @@ arrived as (
         min(said_at) as first_at,
         max(said_at) as last_at
     from stated
-    group by 1, 2, 3, 4, 5, 6
+    group by connection, feed, record_id, namespace, identifier, role
 )
 
 {% if is_incremental() %}
 -- a night that lands late may be the earlier one
 select
     arrived.connection,
+    arrived.kind,
     arrived.feed,
     arrived.record_id,
     arrived.namespace,
@@ -36,10 +38,12 @@ select
     least(arrived.first_seen_on, coalesce(known.first_seen_on, arrived.first_seen_on)) as first_seen_on,
     greatest(arrived.last_seen_on, coalesce(known.last_seen_on, arrived.last_seen_on)) as last_seen_on,
     least(arrived.first_at, coalesce(known.first_at, arrived.first_at)) as first_at,
-    greatest(arrived.last_at, coalesce(known.last_at, arrived.last_at)) as last_at
+    greatest(arrived.last_at, coalesce(known.last_at, arrived.last_at)) as last_at,
+    {{ identity_key("arrived.namespace || ':' || arrived.identifier") }} as identifier_key
 from arrived
 left join {{ this }} as known
     using (connection, feed, record_id, namespace, identifier, role)
 {% else %}
-select * from arrived
+select *, {{ identity_key("namespace || ':' || identifier") }} as identifier_key
+from arrived
 {% endif %}

@@ -1,0 +1,44 @@
+{# How a model keeps what the night did not touch. Both delete and insert in one transaction; a night that is run again
+   ends in the same rows. #}
+
+{# The table holds tonight's rows only. #}
+{% macro get_incremental_replaced_sql(arguments) %}
+    {% set columns = get_quoted_csv(arguments.dest_columns | map(attribute="name")) %}
+    delete from {{ arguments.target_relation }};
+    insert into {{ arguments.target_relation }} ({{ columns }})
+    select {{ columns }} from {{ arguments.temp_relation }};
+{% endmacro %}
+
+
+{# Rows of what the night may have changed go, whether or not it has new ones, and its new ones come. The model names
+   them in its meta: `affected`, a model with the columns of unique_key (`affected_columns`, when they are named otherwise). #}
+{% macro get_incremental_affected_sql(arguments) %}
+    {% set columns = get_quoted_csv(arguments.dest_columns | map(attribute="name")) %}
+    {% set key = [arguments.unique_key] if arguments.unique_key is string else arguments.unique_key %}
+    {% set meta = config.get("meta") %}
+    {% set theirs = meta.get("affected_columns", key) %}
+    delete from {{ arguments.target_relation }} as kept
+    where exists (
+        select 1
+        from {{ ref(meta.affected) }} as affected
+        where {% for column in key %}kept.{{ column }} = affected.{{ theirs[loop.index0] }}{% if not loop.last %} and {% endif %}{% endfor %}
+    );
+    insert into {{ arguments.target_relation }} ({{ columns }})
+    select {{ columns }} from {{ arguments.temp_relation }};
+{% endmacro %}
+
+
+{# A CTE `name`: the records of the relation `records`, and those that are tied to one of them. #}
+{% macro tied_records(records, name) -%}
+{{ name }} as (
+    select connection, kind, feed, record_id from {{ records }}
+    union
+    select ties.other_connection, ties.other_kind, ties.other_feed, ties.other_record_id
+    from {{ ref("int_identity_record_ties") }} as ties
+    inner join {{ records }} as records
+        on
+            ties.connection = records.connection
+            and ties.feed = records.feed
+            and ties.record_id = records.record_id
+)
+{%- endmacro %}
