@@ -240,14 +240,14 @@ _SEEN = {"cold": "not tonight", "warm": "true"}  # what was ever seen by then
 _ARRIVED = {"cold": "false", "warm": "tonight or revoked"}
 
 _ROWS = {
-    "intermediate.int_identity_statements": "select * from world.statements where {state}",
+    "intermediate.int_identity_statements": "select *, {record_key} from world.statements where {state}",
     "staging.stg_identity__sightings": """
         select
             *, case when revoked then date '{tonight}' - 1 else first_seen_on end as last_seen_on,
-            cast(md5_number_lower(namespace || ':' || identifier) >> 1 as bigint) as identifier_key
+            cast(md5_number_lower(namespace || ':' || identifier) >> 1 as bigint) as identifier_key, {record_key}
         from world.statements where {seen}""",
     "intermediate.int_identity_arrivals": """
-        select distinct connection, kind, feed, record_id from world.statements where {arrived}""",
+        select distinct connection, kind, feed, record_id, {record_key} from world.statements where {arrived}""",
     "staging.stg_pos__members": """
         select
             {record}, records.record_id as member_ref, {phone}, split_part(openid, ':', 1) as wx_appid,
@@ -283,6 +283,7 @@ _ROWS = {
 }  # fmt: skip
 
 _PARTS = {
+    "record_key": "cast(md5_number_lower(connection || '|' || feed || '|' || record_id) >> 1 as bigint) as record_key",
     "record": """
         records.connection || '|' || records.feed || '|' || records.record_id as row_key, row_key as record_key, records.record_id,
         records.connection, arrived_on, arrived_on as first_arrived_on, 'bench.csv' as file_name, records.record as row_no,

@@ -60,7 +60,7 @@ def model_metadata(
                 [dg.TableColumn(name, kind, described.get(name)) for name, kind in columns[relation].items()]
             )
         }
-        if relation in tables:
+        if relation in tables or relation[0] == previewed:
             name = f'"{relation[0]}"."{relation[1]}"'
             found["dagster/row_count"] = connection.execute(f"select count(*) from {name}").fetchall()[0][0]
             if relation[0] == previewed:

@@ -72,7 +72,8 @@ def create_ops(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create table if not exists ops.digested_batches (batch_id varchar, night date)")
     connection.execute("create table if not exists ops.state (name varchar, value varchar)")
     connection.execute(
-        "create table if not exists ops.digested_identity_inputs (kind varchar, input varchar, fingerprint bigint)"
+        "create table if not exists ops.digested_identity_inputs (input_key bigint, fingerprint bigint, connection varchar,"
+        " kind varchar, feed varchar, record_id varchar, namespace varchar, identifier varchar)"
     )
     connection.execute(
         "create table if not exists ops.digested_identity_ids (identifier_key bigint, member_id varchar)"

@@ -122,3 +122,13 @@
 {% macro duckdb__seconds_to_instant(seconds) -%} make_timestamp(({{ seconds }}) * 1000000) {%- endmacro %}
 
 {% macro spark__seconds_to_instant(seconds) -%} cast(timestamp_seconds({{ seconds }}) as timestamp_ntz) {%- endmacro %}
+
+
+{# A number of some values that changes when one of them does; another release of the engine may give another. #}
+{% macro row_hash(values) -%}
+    {{ return(adapter.dispatch('row_hash', 'linli')(values)) }}
+{%- endmacro %}
+
+{% macro duckdb__row_hash(values) -%} cast(hash({{ values | join(', ') }}) >> 1 as bigint) {%- endmacro %}
+
+{% macro spark__row_hash(values) -%} xxhash64({{ values | join(', ') }}) {%- endmacro %}

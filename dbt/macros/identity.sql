@@ -225,6 +225,10 @@
     {{ return(adapter.dispatch('identity_key', 'linli')(text)) }}
 {%- endmacro %}
 
+{% macro record_key(relation) -%}
+    {{ identity_key(relation ~ ".connection || '|' || " ~ relation ~ ".feed || '|' || " ~ relation ~ ".record_id") }}
+{%- endmacro %}
+
 {% macro duckdb__identity_key(text) -%} cast(md5_number_lower({{ text }}) >> 1 as bigint) {%- endmacro %}
 
 {% macro spark__identity_key(text) -%} cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint) {%- endmacro %}

@@ -48,7 +48,8 @@ class World:
                     con.execute(f"create table raw.{feed.table} ({columns} _night date, _row_no bigint)")
             con.execute("create table ops.pending_batches (batch_id varchar)")
             con.execute(
-                "create table ops.digested_identity_inputs (kind varchar, input varchar, fingerprint bigint)"
+                "create table ops.digested_identity_inputs (input_key bigint, fingerprint bigint, connection varchar,"
+                " kind varchar, feed varchar, record_id varchar, namespace varchar, identifier varchar)"
             )
             con.execute("create table ops.digested_identity_ids (identifier_key bigint, member_id varchar)")
             con.execute(

@@ -5,4 +5,9 @@ select distinct
     namespace,
     identifier
 from {{ ref("int_identity_affected_sightings") }}
-where identifier_key in (select identifier_key from {{ ref("int_identity_affected_keys") }})
+where
+    identifier_key in (select identifier_key from {{ ref("int_identity_affected_keys") }})
+    {% if not is_incremental() %}
+    -- the first build has nothing to write anew
+    and false
+    {% endif %}

@@ -8,3 +8,7 @@ where identifier_key in (select identifier_key from {{ ref("int_identity_affecte
 union
 select minted_id
 from {{ ref("int_identity_nodes") }}
+{% if not is_incremental() %}
+-- the first build has nothing to write anew
+where false
+{% endif %}

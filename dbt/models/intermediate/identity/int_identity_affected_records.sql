@@ -12,10 +12,19 @@ with of_islands as (
 ),
 
 -- a return that names nobody goes with its sale
-{{ tied_records("of_islands", "final") }}
+{{ tied_records("of_islands", "records") }}
 
-select * from final
 {% else %}
 -- depends_on: {{ ref("int_identity_affected_keys") }} {{ ref("int_identity_bonds") }} {{ ref("int_identity_touched_records") }} {{ ref("int_identity_record_ties") }}
-{{ identity_records() }}
+with records as (
+    {{ identity_records() }}
+)
+
 {% endif %}
+select
+    connection,
+    kind,
+    feed,
+    record_id,
+    {{ record_key("records") }} as record_key
+from records

@@ -5,12 +5,9 @@
 select sightings.*
 from {{ ref("stg_identity__sightings") }} as sightings
 {% if is_incremental() %}
-where exists (
-    select 1
-    from {{ ref("int_identity_affected_records") }} as records
-    where
-        sightings.connection = records.connection
-        and sightings.feed = records.feed
-        and sightings.record_id = records.record_id
-)
+-- two records that share a number lie on one island: it knows them by that number
+where record_key in (select record_key from {{ ref("int_identity_affected_records") }})
+{% else %}
+-- the first build reads them where they are
+where false
 {% endif %}

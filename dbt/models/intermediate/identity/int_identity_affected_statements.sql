@@ -5,12 +5,6 @@
 select statements.*
 from {{ ref("int_identity_statements") }} as statements
 {% if is_incremental() %}
-where exists (
-    select 1
-    from {{ ref("int_identity_affected_records") }} as records
-    where
-        statements.connection = records.connection
-        and statements.feed = records.feed
-        and statements.record_id = records.record_id
-)
+-- two records that share a number lie on one island: it knows them by that number
+where record_key in (select record_key from {{ ref("int_identity_affected_records") }})
 {% endif %}

@@ -2,6 +2,14 @@
 -- before. What somebody decided upon binds in any case. Grain: record × identifier × role.
 {{ config(materialized="view") }}
 
+with decided as (
+    select connection_a as connection, feed_a as feed, record_id_a as record_id
+    from {{ source("ops", "identity_decisions") }}
+    union
+    select connection_b, feed_b, record_id_b
+    from {{ source("ops", "identity_decisions") }}
+)
+
 select sightings.*
 from {{ ref("stg_identity__sightings") }} as sightings
 left join {{ ref("int_identity_phone_guards") }} as guards
@@ -12,19 +20,5 @@ where
         guards.phone is null
         -- it linked people until it was found out: the replay of events knows those links
         or sightings.first_seen_on < guards.flagged_on
-        or exists (
-            select 1
-            from {{ source("ops", "identity_decisions") }} as decisions
-            where
-                (
-                    sightings.connection = decisions.connection_a
-                    and sightings.feed = decisions.feed_a
-                    and sightings.record_id = decisions.record_id_a
-                )
-                or (
-                    sightings.connection = decisions.connection_b
-                    and sightings.feed = decisions.feed_b
-                    and sightings.record_id = decisions.record_id_b
-                )
-        )
+        or sightings.record_key in (select {{ record_key("decided") }} from decided)
     )

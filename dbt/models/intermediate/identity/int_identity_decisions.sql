@@ -5,6 +5,14 @@ with decisions as (
     select * from {{ source("ops", "identity_decisions") }}
 ),
 
+decided as (
+    select connection_a as connection, feed_a as feed, record_id_a as record_id
+    from decisions
+    union
+    select connection_b, feed_b, record_id_b
+    from decisions
+),
+
 -- a record speaks through its strongest identifier
 anchors as (
     select
@@ -21,6 +29,7 @@ anchors as (
             order by case role when 'own' then 1 when 'said' then 2 else 3 end, {{ identity_rank("namespace") }}, identifier
         ) as place
     from {{ ref("int_identity_affected_statements") }}
+    inner join decided using (connection, feed, record_id)
     where role in ('own', 'said', 'payer') and ended_at is null
 ),
 

@@ -1,6 +1,5 @@
 -- What a member is made of besides the records that arrive, each with a number that changes when it does: how a night
--- knows what it has to look at again. Grain: input.
--- kind: record (connection|kind|feed|record_id) or identifier (namespace:identifier).
+-- knows what it has to look at again. Grain: input, which is a record or an identifier.
 {{ config(materialized="table") }}
 
 with guards as (
@@ -26,49 +25,76 @@ kinds as (
 sides as (
     select
         connection_a as connection, feed_a as feed, record_id_a as record_id,
-        decision || '|' || line || '|' || coalesce(cast(since as varchar), '')
-        || '|' || connection_b || '|' || feed_b || '|' || record_id_b as what
+        {{ row_hash(["decision", "line", "since", "connection_b", "feed_b", "record_id_b"]) }} as fingerprint
     from decisions
     union all
     select
         connection_b, feed_b, record_id_b,
-        decision || '|' || line || '|' || coalesce(cast(since as varchar), '')
-        || '|' || connection_a || '|' || feed_a || '|' || record_id_a
+        {{ row_hash(["decision", "line", "since", "connection_a", "feed_a", "record_id_a"]) }}
     from decisions
 ),
 
-described as (
+decided as (
     select
-        'identifier' as kind,
-        'phone:' || phone as input,
-        reason || '|' || coalesce(cast(flagged_on as varchar), '') as what
-    from guards
-    union all
-    select
-        'record',
-        sides.connection || '|' || kinds.kind || '|' || sides.feed || '|' || sides.record_id,
-        sides.what
+        sides.connection,
+        kinds.kind,
+        sides.feed,
+        sides.record_id,
+        bit_xor(sides.fingerprint) as fingerprint
     from sides
     inner join kinds on sides.connection = kinds.connection
-    union all
-    -- who added the contact last is whom it belongs to
+    group by 1, 2, 3, 4
+),
+
+-- who added the contact last is whom it belongs to
+followed as (
     select
-        'identifier',
-        'external_userid:' || external_userid,
-        coalesce(cast(createtime as varchar), '') || '|' || connection || '|' || userid
+        external_userid,
+        bit_xor({{ row_hash(["createtime", "connection", "userid"]) }}) as fingerprint
     from contacts
+    group by 1
+),
+
+records as (
+    select 'decision' as what, connection, kind, feed, record_id, fingerprint
+    from decided
     union all
     select
-        'record',
-        connection || '|' || case channel when 'groupbuy' then 'groupbuy' else 'pos' end || '|' || feed || '|' || record_id,
-        coalesce(store_code, '') || '|' || cast(ordered_at as varchar) || '|' || cast(business_date as varchar)
-        || '|' || case when is_purchase then 'y' else 'n' end
+        'purchase',
+        connection,
+        case channel when 'groupbuy' then 'groupbuy' else 'pos' end,
+        feed,
+        record_id,
+        {{ row_hash(["store_code", "ordered_at", "business_date", "is_purchase"]) }}
     from purchases
+),
+
+identifiers as (
+    select 'guard' as what, 'phone' as namespace, phone as identifier, {{ row_hash(["reason", "flagged_on"]) }} as fingerprint
+    from guards
+    union all
+    select 'follower', 'external_userid', external_userid, fingerprint
+    from followed
 )
 
 select
+    {{ row_hash(["what", "connection", "feed", "record_id"]) }} as input_key,
+    fingerprint,
+    connection,
     kind,
-    input,
-    bit_xor({{ identity_key("what") }}) as fingerprint
-from described
-group by 1, 2
+    feed,
+    record_id,
+    cast(null as varchar) as namespace,
+    cast(null as varchar) as identifier
+from records
+union all
+select
+    {{ row_hash(["what", "namespace", "identifier"]) }},
+    fingerprint,
+    cast(null as varchar),
+    cast(null as varchar),
+    cast(null as varchar),
+    cast(null as varchar),
+    namespace,
+    identifier
+from identifiers

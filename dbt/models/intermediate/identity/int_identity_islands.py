@@ -22,7 +22,7 @@ def model(dbt, session):
         .project("identifier_key, island_key")
         .to_arrow_table()
     )
-    joined, grown = join_islands(ties, known)
+    joined, grown = join_islands(ties, known)  # noqa: F841 - the query below names them
     return session.sql(
         "select identifier_key, island_key from joined"
         " union select islands.identifier_key, grown.island_key from islands"

@@ -5,7 +5,7 @@
     materialized="incremental",
     incremental_strategy="affected",
     unique_key=["connection", "feed", "record_id"],
-    meta={"affected": "int_identity_arrivals"},
+    meta={"affected": "int_identity_arrivals", "number": "record_key"},
 ) }}
 
 with stated as (
@@ -41,14 +41,7 @@ sightings as (
     select sightings.*
     from {{ ref("stg_identity__sightings") }} as sightings
     {% if is_incremental() %}
-    where exists (
-        select 1
-        from {{ ref("int_identity_arrivals") }} as arrivals
-        where
-            sightings.connection = arrivals.connection
-            and sightings.feed = arrivals.feed
-            and sightings.record_id = arrivals.record_id
-    )
+    where record_key in (select record_key from {{ ref("int_identity_arrivals") }})
     {% endif %}
 ),
 
@@ -142,6 +135,7 @@ sayings as (
 
 select
     sayings.*,
+    {{ record_key("sayings") }} as record_key,
     sightings.first_seen_on,
     coalesce(sightings.first_at, cast(sightings.first_seen_on as timestamp)) as first_at,
     coalesce(sightings.last_at, cast(sightings.first_seen_on as timestamp)) as last_at

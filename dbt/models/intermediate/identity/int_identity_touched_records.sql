@@ -2,39 +2,21 @@
 -- changed. Grain: record.
 {{ config(materialized="incremental", incremental_strategy="replaced") }}
 
-{% if is_incremental() %}
-with changed as (
-    select
-        coalesce(tonight.kind, before.kind) as kind,
-        coalesce(tonight.input, before.input) as input
-    from {{ ref("int_identity_inputs") }} as tonight
-    full outer join {{ source("ops", "digested_identity_inputs") }} as before
-        on tonight.kind = before.kind and tonight.input = before.input
-    where tonight.fingerprint is distinct from before.fingerprint
-),
-
-records as (
-    select
-        split_part(input, '|', 1) as connection,
-        split_part(input, '|', 2) as kind,
-        split_part(input, '|', 3) as feed,
-        -- the key of a record may have bars of its own
-        substr(
-            input,
-            length(split_part(input, '|', 1) || split_part(input, '|', 2) || split_part(input, '|', 3)) + 4
-        ) as record_id
-    from changed
-    where kind = 'record'
+with changes as (
+    select * from {{ ref("int_identity_changes") }}
 ),
 
 first_hand as (
-    select connection, kind, feed, record_id from {{ ref("int_identity_arrivals") }}
+    select connection, kind, feed, record_id
+    from {{ ref("int_identity_arrivals") }}
     union
-    select connection, kind, feed, record_id from records
+    select connection, kind, feed, record_id
+    from changes
+    where record_id is not null
     union
     select connection, kind, feed, record_id
     from {{ ref("stg_identity__sightings") }}
-    where identifier_key in (select {{ identity_key("input") }} from changed where kind = 'identifier')
+    where identifier_key in (select identifier_key from changes where identifier_key is not null)
 ),
 
 -- a complaint that names nobody depends on the order and on the ticket it may mean: whoever touches one of the three
@@ -43,11 +25,10 @@ first_hand as (
 
 {{ tied_records("second_hand", "final") }}
 
-select * from final
-{% else %}
--- the first build looks at everything and asks nobody what is new
--- depends_on: {{ ref("int_identity_inputs") }} {{ source("ops", "digested_identity_inputs") }} {{ ref("int_identity_record_ties") }} {{ ref("stg_identity__sightings") }}
-select connection, kind, feed, record_id
-from {{ ref("int_identity_arrivals") }}
-where false
-{% endif %}
+select
+    connection,
+    kind,
+    feed,
+    record_id,
+    {{ record_key("final") }} as record_key
+from final

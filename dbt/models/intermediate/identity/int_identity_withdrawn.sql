@@ -1,6 +1,8 @@
 -- What records said once and do not say any more, and on which nights it was believed: since ≤ night < until. Only the
 -- replay of events reads it; the state is as if it had never been said. Grain: record × identifier × role.
-{{ config(materialized="table") }}
+{{ config(materialized="incremental", incremental_strategy="replaced") }}
+
+-- depends_on: {{ ref("stg_identity__sightings") }} {{ ref("int_identity_affected_sightings") }}
 
 with statements as (
     select connection, feed, record_id, namespace, identifier, role
@@ -10,7 +12,7 @@ with statements as (
 
 sightings as (
     select *
-    from {{ ref("int_identity_affected_sightings") }}
+    from {{ ref("int_identity_affected_sightings") if is_incremental() else ref("stg_identity__sightings") }}
     where role in ('own', 'said')
 ),
 

@@ -3,7 +3,7 @@
     materialized="incremental",
     incremental_strategy="affected",
     unique_key=["connection", "feed", "record_id"],
-    meta={"affected": "int_identity_affected_records"},
+    meta={"affected": "int_identity_affected_records", "number": "record_key"},
 ) }}
 
 with records as (
@@ -69,6 +69,7 @@ direct as (
         records.kind,
         records.feed,
         records.record_id,
+        records.record_key,
         candidates.member_id,
         coalesce(candidates.basis, substr(misses.ranked_reason, 3), 'no_identifier') as basis
     from records
@@ -132,6 +133,7 @@ recognised as (
         direct.kind,
         direct.feed,
         direct.record_id,
+        direct.record_key,
         case
             when direct.basis in ('pay_openid', 'alipay_user') then coalesce(paid.member_id, direct.member_id)
             else coalesce(direct.member_id, paid.member_id)
@@ -176,6 +178,7 @@ select
     recognised.kind,
     recognised.feed,
     recognised.record_id,
+    recognised.record_key,
     coalesce(recognised.member_id, borrowed.member_id) as member_id,
     case when recognised.member_id is null then coalesce(borrowed.basis, recognised.basis) else recognised.basis end as basis
 from recognised
