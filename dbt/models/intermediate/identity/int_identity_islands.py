@@ -22,9 +22,6 @@ def model(dbt, session):
         .project("identifier_key, island_key")
         .to_arrow_table()
     )
-    joined, grown = join_islands(ties, known)  # noqa: F841 - the query below names them
-    return session.sql(
-        "select identifier_key, island_key from joined"
-        " union select islands.identifier_key, grown.island_key from islands"
-        " inner join grown on islands.island_key = grown.was_key"
-    ).to_arrow_table()
+    named, grown = map(session.from_arrow, join_islands(ties, known))
+    moved = islands.join(grown.project("was_key, island_key as new_key"), "island_key = was_key")
+    return named.union(moved.project("identifier_key, new_key as island_key")).distinct().to_arrow_table()
