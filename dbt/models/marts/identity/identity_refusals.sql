@@ -40,12 +40,7 @@ by_others as (
         edges.identifier_a,
         edges.namespace_b,
         edges.identifier_b,
-        case
-            when resolution.kind = 'decision' then 'decided_different'
-            when resolution.kind = 'phone' then 'too_many_phones'
-            when resolution.kind like 'pos_member %' then 'too_many_cards'
-            else 'two_wechat_accounts'
-        end as reason,
+        {{ identity_overruled("resolution.kind") }} as reason,
         resolution.kind || ': ' || nodes_a.identifier || ' <> ' || nodes_b.identifier || '; ' || edges.evidence as evidence
     from resolution
     inner join {{ ref("int_identity_edges") }} as edges on resolution.link_no = edges.link_no
