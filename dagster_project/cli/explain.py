@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from dagster_project.cli.options import CHAIN_FOLDER
 from dagster_project.lang import tr
 
 if TYPE_CHECKING:
@@ -21,11 +22,10 @@ if TYPE_CHECKING:
 
 WIDTH = 44  # columns of a phone held upright; a Chinese character takes two
 MOST_HOLDERS = 12  # a dummy number has thousands
-_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
 @click.group("explain")
-@click.option("--chain", type=_FOLDER, help="连锁文件夹")
+@click.option("--chain", type=CHAIN_FOLDER, help="连锁文件夹")
 def explain(chain: Path | None) -> None:
     """说明为什么几条记录是同一位会员。
 
@@ -35,7 +35,7 @@ def explain(chain: Path | None) -> None:
 
 
 @explain.command("member")
-@click.option("--chain", envvar="LINLI_CHAIN", type=_FOLDER, help="连锁文件夹")
+@click.option("--chain", envvar="LINLI_CHAIN", type=CHAIN_FOLDER, help="连锁文件夹")
 @click.argument("member_id", metavar="ID")
 @click.argument("record_a", metavar="RECORD_A", required=False)
 @click.argument("record_b", metavar="RECORD_B", required=False)

@@ -7,18 +7,13 @@ from pathlib import Path
 
 import click
 
+from dagster_project.cli.options import chain_option
 from dagster_project.cli.run import show_warnings
 from dagster_project.lang import tr
 
 
 @click.command("push")
-@click.option(
-    "--chain",
-    envvar="LINLI_CHAIN",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="连锁文件夹",
-)
+@chain_option
 @click.option("--date", "night", required=True, type=click.DateTime(["%Y-%m-%d"]), help="推送哪一晚选出的人")
 @click.option("--live", is_flag=True, help="正式发送；不加只预演")
 @click.option("--at", "instant", default="", help="发送时刻：ISO 时间或 now；默认次日各活动的 send_at")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dagster_project.cli.options import chain_option
 from dagster_project.lang import tr
 
 if TYPE_CHECKING:
@@ -19,13 +20,7 @@ DATE = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command("run")
-@click.option(
-    "--chain",
-    required=True,
-    envvar="LINLI_CHAIN",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="连锁文件夹",
-)
+@chain_option
 @click.option("--date", "night", type=DATE, help="跑一个晚上")
 @click.option("--from", "start", type=DATE, help="从哪一晚")
 @click.option("--to", "end", type=DATE, help="到哪一晚")

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from dagster_project.cli.options import CHAIN_FOLDER
 from dagster_project.lang import tr
 
 DEFAULT_PORT = 8701
@@ -24,7 +25,7 @@ _LOOPBACK = ("127.0.0.1", "localhost")
 @click.option(
     "--chain",
     envvar="LINLI_CHAIN",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=CHAIN_FOLDER,
     help="连锁文件夹（企业微信沙箱）",
 )
 @click.option(

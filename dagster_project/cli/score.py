@@ -7,19 +7,14 @@ from typing import Any
 
 import click
 
+from dagster_project.cli.options import chain_option
 from dagster_project.lang import tr
 
 TRUTH_COLUMNS = ("connection", "feed", "record_id", "person_id")
 
 
 @click.command("score")
-@click.option(
-    "--chain",
-    envvar="LINLI_CHAIN",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="连锁文件夹",
-)
+@chain_option
 @click.option(
     "--truth",
     required=True,

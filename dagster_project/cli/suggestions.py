@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from dagster_project.cli.options import chain_option
 from dagster_project.config import Chain
 from dagster_project.lang import tr
 
@@ -29,13 +30,7 @@ order by s.match_probability desc, s.suggestion_id
 
 
 @click.command("suggestions")
-@click.option(
-    "--chain",
-    envvar="LINLI_CHAIN",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="连锁文件夹",
-)
+@chain_option
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="最多列几对")
 @click.option("--accept", metavar="ID", help="这一对是同一个人")
 @click.option("--reject", metavar="ID", help="这一对是两个人")
