@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from itertools import groupby
@@ -12,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
+from rich.cells import cell_len
 
 from dagster_project.cli.options import CHAIN_FOLDER
+from dagster_project.cli.words import channels
 from dagster_project.lang import tr
 
 if TYPE_CHECKING:
     from dagster_project.identity.explain import Link, Node, Step
     from dagster_project.reports.evidence import End, Event, Explanation, Identifier, Refusal, Source
 
-WIDTH = 44  # columns of a phone held upright; a Chinese character takes two
+WIDTH = 44  # terminal cells of a phone held upright; a Chinese character takes two
 MOST_HOLDERS = 12  # a dummy number has thousands
 
 
@@ -77,17 +78,17 @@ def member(
 
 
 def explanation_lines(found: Explanation) -> list[str]:
-    """The whole text, no line wider than WIDTH columns."""
+    """The whole text, no line wider than WIDTH cells."""
     return [part for line in _Page(found).lines() for part in wrapped(line)]
 
 
 def wrapped(line: str, width: int = WIDTH) -> Iterator[str]:
-    """Parts of a line, each at most `width` columns; what follows is indented by two more than the line is."""
+    """Parts of a line, each at most `width` cells; what follows is indented by two more than the line is."""
     indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
-    while _columns(line) > width:
+    while cell_len(line) > width:
         used, last_space = 0, 0
         for place, letter in enumerate(line):
-            used += _columns(letter)
+            used += cell_len(letter)
             if used > width:
                 cut = last_space if last_space > width // 2 else place
                 break
@@ -96,10 +97,6 @@ def wrapped(line: str, width: int = WIDTH) -> Iterator[str]:
         yield line[:cut].rstrip()
         line = indent + line[cut:].lstrip()
     yield line
-
-
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 class _Page:
@@ -147,16 +144,8 @@ class _Page:
         yield tr(f"会员 {found.member_id}", f"Member {found.member_id}")
         yield tr(f"  截至 {found.as_of} 的发布", f"  as published on {found.as_of}")
         yield tr("  手机 ", "  phone ") + (member.get("phone_masked") or tr("没有", "none"))
-        channels = [
-            word
-            for column, word in (
-                ("has_pos", tr("门店", "counter")),
-                ("has_groupbuy", tr("团购", "group-buy")),
-                ("has_wecom", tr("企微", "WeCom")),
-            )
-            if member.get(column)
-        ]
-        yield tr("  渠道 ", "  channels ") + ("+".join(channels) or "–")
+        known = channels(member.get("has_pos"), member.get("has_groupbuy"), member.get("has_wecom"))
+        yield tr("  渠道 ", "  channels ") + known
         yield tr("  归属门店 ", "  shop ") + (member.get("home_store_code") or "–")
         yield tr("  首次出现 ", "  first seen ") + _day(member.get("first_seen_on"))
         yield tr("  最近消费 ", "  last bought ") + _day(member.get("last_purchase_on"))

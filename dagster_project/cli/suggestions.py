@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from dagster_project.cli.options import chain_option
+from dagster_project.cli.words import channels
 from dagster_project.config import Chain
 from dagster_project.lang import tr
 
@@ -114,17 +115,15 @@ def _show(pairs: list[dict[str, Any]], limit: int) -> None:
 def _person(
     phone: str | None, store: str | None, last: Any, has_pos: bool, has_groupbuy: bool, has_wecom: bool
 ) -> str:
-    channels = [
-        name
-        for has, name in (
-            (has_pos, tr("门店", "counter")),
-            (has_groupbuy, tr("团购", "group-buy")),
-            (has_wecom, tr("企微", "WeCom")),
-        )
-        if has
-    ]
     bought = tr(f"最近消费 {last}", f"last bought {last}") if last else tr("没有消费", "never bought")
-    return "  ".join([phone or tr("无手机号", "no phone"), store or "–", "+".join(channels) or "–", bought])
+    return "  ".join(
+        [
+            phone or tr("无手机号", "no phone"),
+            store or "–",
+            channels(has_pos, has_groupbuy, has_wecom),
+            bought,
+        ]
+    )
 
 
 def _words() -> dict[str, str]:

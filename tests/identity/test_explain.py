@@ -12,9 +12,10 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from rich.cells import cell_len
 
 import dagster_project
-from dagster_project.cli.explain import WIDTH, _columns, explain, explanation_lines, wrapped
+from dagster_project.cli.explain import WIDTH, explain, explanation_lines, wrapped
 from dagster_project.config import load_chain
 from dagster_project.contracts import feeds_of, kinds
 from dagster_project.identity.explain import (
@@ -348,7 +349,7 @@ def test_the_text_names_file_row_rule_and_time_and_fits_a_phone(told):
         "mask P1",
     ):
         assert words in result.output, result.output
-    assert max(map(_columns, result.output.splitlines())) <= WIDTH
+    assert max(map(cell_len, result.output.splitlines())) <= WIDTH
     between = run(root, member, "pos_main|tickets|S1|T1", "wecom|contacts|x1")
     assert between.exit_code == 0 and "1. [" in between.output and "2. [" in between.output
     before = CliRunner().invoke(explain, ["--chain", str(root), "member", member], env={"LINLI_CHAIN": "/"})
@@ -432,7 +433,7 @@ def test_lines_are_cut_without_losing_a_letter():
         letters = chance.choices("ab 会员，:|", k=chance.randint(0, 150))
         line = " " * chance.randint(0, 8) + "".join(letters).strip()
         parts = list(wrapped(line))
-        assert max(map(_columns, parts)) <= WIDTH
+        assert max(map(cell_len, parts)) <= WIDTH
         assert "".join("".join(parts).split()) == "".join(line.split())
 
 
