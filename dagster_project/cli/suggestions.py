@@ -65,8 +65,13 @@ def suggestions(
         click.echo(tr(f"已写入 {line}，下一晚生效", f"written to {line}; it holds from the next night"))
         return
     # what was decided since the last night is in the file only
-    decided = [{str(known.record_a), str(known.record_b)} for known in loaded.rules.identity_decisions]
-    _show([pair for pair in pairs if pair["decision"] is None and set(pair["records"]) not in decided], limit)
+    decisions = loaded.rules.identity_decisions
+    waiting = [
+        pair
+        for pair in pairs
+        if pair["decision"] is None and not any(known.is_about(pair["records"]) for known in decisions)
+    ]
+    _show(waiting, limit)
 
 
 def _pairs(chain: Chain) -> list[dict[str, Any]]:
@@ -148,14 +153,15 @@ def _append(chain: Chain, decision: str, records: tuple[str, str], by: str | Non
 
     Raises click.UsageError when the pair is decided already or a text holds a phone number.
     """
-    from dagster_project.config import ConfigError, read_decisions
+    from dagster_project.config import DECISIONS_FILE, ConfigError, read_decisions
+    from dagster_project.lake import write_atomically
     from dagster_project.privacy import mask_text
 
-    path = chain.root / "rules" / "identity_decisions.yml"
+    path = chain.root / "rules" / DECISIONS_FILE
     if any(mask_text(text) != text for text in (by, why) if text):
         raise click.UsageError(tr("--by、--why 里不要写手机号", "no phone number in --by or --why"))
     for known in chain.rules.identity_decisions:
-        if {str(known.record_a), str(known.record_b)} == set(records):
+        if known.is_about(records):
             place = f"{path}:{known.line}"
             raise click.UsageError(
                 tr(
@@ -180,12 +186,13 @@ def _append(chain: Chain, decision: str, records: tuple[str, str], by: str | Non
             )
             + "\n".join(_entry(decision, records, by, why))
         )
-    part = path.with_name(f".{path.name}.part")
-    path.parent.mkdir(exist_ok=True)
-    part.write_bytes(new.encode())
-    if path.exists():
-        shutil.copymode(path, part)
-    part.replace(path)
+
+    def write(part: Path) -> None:
+        part.write_bytes(new.encode())
+        if path.exists():
+            shutil.copymode(path, part)
+
+    write_atomically(path, write)
     return f"{path}:{line}"
 
 

@@ -13,11 +13,12 @@ from dagster_project.config.chain import (
     load_chain,
     packaged_chain,
 )
-from dagster_project.config.decisions import IdentityDecision, RecordName, read_decisions
+from dagster_project.config.decisions import DECISIONS_FILE, IdentityDecision, RecordName, read_decisions
 from dagster_project.config.errors import ConfigError
 from dagster_project.config.rules import Campaign, Rules, Segment, load_rules
 
 __all__ = [
+    "DECISIONS_FILE",
     "Campaign",
     "Chain",
     "ChainPaths",

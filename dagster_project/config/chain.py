@@ -25,7 +25,7 @@ from pydantic import (
     field_validator,
 )
 
-from dagster_project.config.decisions import FILE_NAME, check_connections
+from dagster_project.config.decisions import DECISIONS_FILE, check_connections
 from dagster_project.config.document import Document, KeyPath, read_document
 from dagster_project.config.errors import ConfigError
 from dagster_project.config.rules import Rules, load_rules
@@ -290,7 +290,7 @@ def load_chain(root: Path, *, resolve_secrets: bool = True) -> Chain:
     _check_targets(document, parsed)
     rules = load_rules(root / "rules")
     known = {connection.name: connection.kind for connection in parsed.connections}
-    check_connections(root / "rules" / FILE_NAME, rules.identity_decisions, known)
+    check_connections(root / "rules" / DECISIONS_FILE, rules.identity_decisions, known)
     return Chain(
         root=root,
         code=parsed.chain.code,

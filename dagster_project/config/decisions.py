@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,7 +14,7 @@ from dagster_project.config.document import Document, KeyPath, read_document
 from dagster_project.contracts import feeds_of, kinds
 from dagster_project.lang import tr
 
-FILE_NAME = "identity_decisions.yml"
+DECISIONS_FILE = "identity_decisions.yml"
 
 
 class RecordName(NamedTuple):
@@ -25,6 +26,13 @@ class RecordName(NamedTuple):
 
     def __str__(self) -> str:
         return "|".join(self)
+
+    @classmethod
+    def parse(cls, text: str) -> RecordName | None:
+        """What `str` made a text of; None when a part is missing."""
+        connection, _, rest = text.partition("|")
+        feed, _, record_id = rest.partition("|")
+        return cls(connection, feed, record_id) if connection and feed and record_id else None
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,10 @@ class IdentityDecision:
     by: str | None
     why: str | None
     line: int
+
+    def is_about(self, records: Iterable[str]) -> bool:
+        """Whether these two records, in either order, are the ones it decides."""
+        return {str(self.record_a), str(self.record_b)} == set(records)
 
 
 class _Entry(BaseModel):
@@ -133,10 +145,8 @@ def _decision(document: Document, index: int, entry: Any) -> IdentityDecision:
 
 
 def _record(name: str) -> RecordName:
-    connection, _, rest = name.partition("|")
-    feed, _, record_id = rest.partition("|")
-    feeds = {feed.name for kind in kinds() for feed in feeds_of(kind)}
-    if not connection or feed not in feeds or not record_id:
+    record = RecordName.parse(name)
+    if record is None or record.feed not in {feed.name for kind in kinds() for feed in feeds_of(kind)}:
         from dagster_project.privacy import mask_text  # the number patterns take a moment to load
 
         name, example = mask_text(name), "pos_main|members|M1"
@@ -146,7 +156,7 @@ def _record(name: str) -> RecordName:
                 f"{name!r} is not connection|feed|record id, such as {example}",
             )
         )
-    return RecordName(connection, feed, record_id)
+    return record
 
 
 def _refuse_phones(document: Document, at: KeyPath, texts: dict[str, str | None]) -> None:

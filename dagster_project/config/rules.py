@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from dagster_project.config.decisions import FILE_NAME, IdentityDecision, read_decisions
+from dagster_project.config.decisions import DECISIONS_FILE, IdentityDecision, read_decisions
 from dagster_project.config.document import Document, read_document
 from dagster_project.lang import tr
 
@@ -311,8 +311,8 @@ def load_rules(folder: Path) -> Rules:
         ConfigError: unknown file, key or value, with file and line.
     """
     for path in sorted(folder.glob("*.y*ml")):
-        if path.stem not in _FILES and path.stem not in _KNOWN_LATER and path.name != FILE_NAME:
-            known = ", ".join([*(f"{name}.yml" for name in _FILES), FILE_NAME])
+        if path.stem not in _FILES and path.stem not in _KNOWN_LATER and path.name != DECISIONS_FILE:
+            known = ", ".join([*(f"{name}.yml" for name in _FILES), DECISIONS_FILE])
             raise Document(path, {}, {}).error(
                 (), tr(f"不认识的规则文件。可用：{known}", f"unknown rule file; known: {known}")
             )
@@ -330,7 +330,7 @@ def load_rules(folder: Path) -> Rules:
         segments=parts["segments"].segments,
         campaigns=parts["campaigns"].campaigns,
         guards=parts["guards"],
-        identity_decisions=read_decisions(folder / FILE_NAME),
+        identity_decisions=read_decisions(folder / DECISIONS_FILE),
     )
 
 
