@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from dagster_project.config import Chain
+from dagster_project.config import Chain, RecordName
 from dagster_project.contracts import feed as contract
 from dagster_project.identity.explain import (
     RECORD_KEYS,
@@ -28,8 +28,9 @@ from dagster_project.identity.explain import (
     shortest_path,
 )
 from dagster_project.lang import tr
-from dagster_project.publish import Publication, PublishError, current_publication
+from dagster_project.publish import Publication, PublishError
 from dagster_project.publish.relations import parquet_files, quoted
+from dagster_project.reports.published import open_publication, rows_by_name
 
 NEEDED = (
     "members",
@@ -45,9 +46,11 @@ _REFERENCES = {
     "order": ("orders", ("order_id",)),
     "ticket": ("tickets", ("store_code", "ticket_id")),
 }
+# of a link, beside its two ends: fields of Link and columns of identity_links
+_PROOF = ("rule", "record", "strength", "support", "first_seen_on", "starts_at", "ends_at")
 _LINK_COLUMNS = (
     "member_id_a, namespace_a, identifier_a, member_id_b, namespace_b, identifier_b, segment_b, masked_b, followed,"
-    " reason, evidence, rule, record, strength, support, first_seen_on, starts_at, ends_at"
+    f" reason, evidence, {', '.join(_PROOF)}"
 )
 
 
@@ -155,14 +158,7 @@ def explain_member(chain: Chain, member_id: str, records: tuple[str, str] | None
 
 
 def _publication(chain: Chain) -> Publication:
-    publication = current_publication(chain.paths)
-    if publication is None:
-        raise PublishError(
-            tr(
-                f"{chain.paths.published} 里还没有任何发布：请先运行 linli run",
-                f"nothing is published in {chain.paths.published} yet: run linli run first",
-            )
-        )
+    publication = open_publication(chain)
     if missing := [name for name in NEEDED if name not in publication.tables]:
         names = ", ".join(missing)
         raise PublishError(
@@ -242,20 +238,12 @@ class _Reader:
         return member_id, retired_on, dict(zip(columns, rows[0], strict=True))
 
     def _unknown(self, asked: str) -> str:
-        connection, _, rest = asked.partition("|")
-        feed_name, _, record_id = rest.partition("|")
-        owner = self._rows(
-            "record_members",
-            ("member_id",),
-            "connection = ? and feed = ? and record_id = ?",
-            connection,
-            feed_name,
-            record_id,
-        )
-        if owner and owner[0][0]:
+        record = RecordName.parse(asked)
+        owner = self._record_member(record) if record else None
+        if owner and owner[0]:
             return tr(
-                f"{asked} 是一条记录，属于会员 {owner[0][0]}：请运行 linli explain member {owner[0][0]}",
-                f"{asked} is a record, of member {owner[0][0]}: run linli explain member {owner[0][0]}",
+                f"{asked} 是一条记录，属于会员 {owner[0]}：请运行 linli explain member {owner[0]}",
+                f"{asked} is a record, of member {owner[0]}: run linli explain member {owner[0]}",
             )
         if owner:
             return tr(
@@ -272,35 +260,26 @@ class _Reader:
     def _links(self, member_id: str) -> tuple[list[Link], tuple[Refusal, ...], dict[str, str]]:
         table = self.publication.sql("identity_links")
         # two look-ups: the file is sorted by the first of the two columns, an "or" would read all of it for both
-        rows = self.con.execute(
+        found = self.con.execute(
             f"select {_LINK_COLUMNS} from {table} where member_id_a = $m union all"
             f" select {_LINK_COLUMNS} from {table} where member_id_b = $m and member_id_a is distinct from $m"
             " order by all",
             {"m": member_id},
-        ).fetchall()
+        )
         links, refusals, masks = [], [], {}
-        for row in rows:
-            (
-                member_a,
-                left_kind,
-                left,
-                member_b,
-                right_kind,
-                right,
-                turn,
-                masked,
-                followed,
-                reason,
-                why,
-                *rest,
-            ) = row
-            link = Link((left_kind, left, ""), (right_kind, right, turn), *rest)
-            if masked:
-                masks[right] = masked
-            if followed:
+        for row in rows_by_name(found):
+            link = Link(
+                (row["namespace_a"], row["identifier_a"], ""),
+                (row["namespace_b"], row["identifier_b"], row["segment_b"]),
+                **{name: row[name] for name in _PROOF},
+            )
+            if row["masked_b"]:
+                masks[row["identifier_b"]] = row["masked_b"]
+            if row["followed"]:
                 links.append(link)
             else:
-                refusals.append(Refusal(link, member_a, member_b, reason, why or ""))
+                why = row["evidence"] or ""
+                refusals.append(Refusal(link, row["member_id_a"], row["member_id_b"], row["reason"], why))
         return links, tuple(refusals), masks
 
     def _events(self, member_id: str) -> tuple[Event, ...]:
@@ -334,16 +313,9 @@ class _Reader:
         return tuple(sorted(shared, key=lambda row: (row.identifier, row.valid_from, row.member_id)))
 
     def _end(self, record: str, member_id: str, nodes: Sequence[Node]) -> End:
-        connection, feed_name, record_id = _split(record)
-        rows = self._rows(
-            "record_members",
-            ("member_id", "basis"),
-            "connection = ? and feed = ? and record_id = ?",
-            connection,
-            feed_name,
-            record_id,
-        )
-        if not rows:
+        name = _parsed(record)
+        found = self._record_member(name)
+        if found is None:
             raise UnknownMemberError(
                 tr(
                     f"最近一次发布里没有记录 {record}：请核对连接名、数据名和编号，编号的各部分用 | 连接，"
@@ -352,15 +324,19 @@ class _Reader:
                     " are joined by |, for example pos_main|tickets|S001|T0001",
                 )
             )
-        owner, basis = rows[0]
+        owner, basis = found
         if owner != member_id:
             raise UnknownMemberError(_not_theirs(record, owner, basis, member_id))
-        return self._named(connection, feed_name, record_id, basis, nodes)
+        return self._named(name, basis, nodes)
 
-    def _named(
-        self, connection: str, feed_name: str, record_id: str, basis: str, nodes: Sequence[Node]
-    ) -> End:
-        record = f"{connection}|{feed_name}|{record_id}"
+    def _record_member(self, record: RecordName) -> tuple[str | None, str] | None:
+        """Member and basis of a record; None when the publication has no such record."""
+        where = "connection = ? and feed = ? and record_id = ?"
+        rows = self._rows("record_members", ("member_id", "basis"), where, *record)
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def _named(self, name: RecordName, basis: str, nodes: Sequence[Node]) -> End:
+        (connection, feed_name, record_id), record = name, str(name)
         rows = self._lake_rows(connection, feed_name, [record_id], None)
         kind = self.kinds.get(connection, "")
         # every version of the record speaks, the earliest row is where it stands
@@ -376,21 +352,21 @@ class _Reader:
         )
         for sale_connection, sale_basis in sorted(sales, key=lambda sale: sale[0] != connection):
             if sale_basis not in _REFERENCES:
-                sale = self._named(sale_connection, sale_feed, sale_id, sale_basis, nodes)
+                sale = self._named(RecordName(sale_connection, sale_feed, sale_id), sale_basis, nodes)
                 return End(record, basis, sale.nodes, source, via=sale.record)
         return End(record, basis, (), source)
 
     def _sources(self, links: Iterable[Link]) -> dict[str, Source]:
         """File and row of every link's record, of the night on which it arrived saying so."""
-        wanted: dict[tuple[str, str, date], dict[str, Link]] = {}
+        wanted: dict[tuple[str, str, date], set[str]] = {}
         for link in links:
-            connection, _, rest = link.record.partition("|")
-            feed_name, _, record_id = rest.partition("|")
-            if connection in self.kinds:
-                wanted.setdefault((connection, feed_name, link.first_seen_on), {}).setdefault(record_id, link)
+            name = RecordName.parse(link.record)
+            if name and name.connection in self.kinds:
+                place = (name.connection, name.feed, link.first_seen_on)
+                wanted.setdefault(place, set()).add(name.record_id)
         found: dict[str, Source] = {}
-        for (connection, feed_name, night), by_id in wanted.items():
-            for row in self._lake_rows(connection, feed_name, list(by_id), night):
+        for (connection, feed_name, night), record_ids in wanted.items():
+            for row in self._lake_rows(connection, feed_name, sorted(record_ids), night):
                 found.setdefault(f"{connection}|{feed_name}|{row['_record_id']}", _source(row))
         return found
 
@@ -416,8 +392,7 @@ class _Reader:
             )
         except duckdb.BinderException:
             return []  # no file of this feed has a column of its key, so no row is a record
-        names = [column[0] for column in cursor.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        rows = rows_by_name(cursor)
         for row in rows:
             row["_record_id"] = "|".join(row[name] for name in key)
         return [row for row in rows if row["_record_id"] in record_ids]
@@ -460,16 +435,16 @@ def _nodes(member_id: str, identifiers: Sequence[Identifier], links: Sequence[Li
     return tuple(sorted(nodes))
 
 
-def _split(record: str) -> tuple[str, str, str]:
-    parts = record.split("|", 2)
-    if len(parts) < 3 or not all(parts):
+def _parsed(record: str) -> RecordName:
+    name = RecordName.parse(record)
+    if name is None:
         raise UnknownMemberError(
             tr(
                 f"记录 {record} 的写法不对：应为 连接|数据|编号，例如 pos_main|tickets|S001|T0001（在终端里加引号）",
                 f"record {record} is not connection|feed|key, for example pos_main|tickets|S001|T0001 (quote it)",
             )
         )
-    return parts[0], parts[1], parts[2]
+    return name
 
 
 def _not_theirs(record: str, owner: str | None, basis: str, member_id: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import duckdb
 
@@ -189,6 +190,12 @@ def connect(publication: Publication, *, facts_since: date | None = None) -> duc
         since = date.min if facts_since and table in _WHOLE else facts_since
         con.execute(f'create view "{table}" as {_select(publication, table, columns, since)}')
     return con
+
+
+def rows_by_name(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """All rows of an executed query, each by column name."""
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def _select(

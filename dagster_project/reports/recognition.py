@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.reports import words
+from dagster_project.reports.published import rows_by_name
 
 WINDOW_DAYS = 30
 LISTED = 8
@@ -56,11 +57,11 @@ def read_recognition(con: duckdb.DuckDBPyConnection) -> Recognition:
     """Reads the views of `published.connect` and the table `param` (as_of, shown)."""
     [suspect_count] = con.execute("select count(*) from identity_suspects").fetchone() or (0,)
     return Recognition(
-        gains=_rows(con, _GAINS),
-        worst=_rows(con, _WORST),
-        suspects=[row | {"name": suspect_name(row)} for row in _rows(con, _SUSPECTS)],
+        gains=rows_by_name(con.execute(_GAINS)),
+        worst=rows_by_name(con.execute(_WORST)),
+        suspects=[row | {"name": suspect_name(row)} for row in rows_by_name(con.execute(_SUSPECTS))],
         suspect_count=suspect_count,
-        alarms=_rows(con, _ALARMS),
+        alarms=rows_by_name(con.execute(_ALARMS)),
     )
 
 
@@ -107,12 +108,6 @@ def alarm_line(row: Row) -> str:
             f"占位或无效号码 {words.count(row['bad_values'])} 个，平时 {words.count(row['usual_bad_values'])} 个"
         )
     return NAMESPACES.get(row["namespace"], row["namespace"]) + "；".join(parts)
-
-
-def _rows(con: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
-    cursor = con.execute(sql)
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
 _WINDOW = f"business_date between (select shown - {WINDOW_DAYS - 1} from param) and (select shown from param)"
