@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from dagster_project.lang import tr
 from dagster_project.sources.errors import MalformedResponse, TooManyRows
-from dagster_project.sources.vendor import MAX_PASSES, Record, encode_record
+from dagster_project.sources.vendor import MAX_PASSES, Record, never_stood_still, record_digest
 
 HANDED_ON = 500
 
@@ -58,12 +57,7 @@ def agreeing_pages(
             break
         before = found.keys
     if not agreed:
-        notes.append(
-            tr(
-                f"{api} 的列表在读取时一直变动，已取各次读到的并集",
-                f"{api} kept shifting; took the union of all passes",
-            )
-        )
+        notes.append(never_stood_still(api))
     union = list(rows.values())
     for start in range(0, len(union), HANDED_ON):
         yield union[start : start + HANDED_ON]
@@ -85,7 +79,7 @@ def _read_once(
         found.keys |= keys
         found.pages += bool(page.rows)
         for row in page.rows:
-            rows.setdefault(hashlib.blake2b(encode_record(row).encode(), digest_size=16).digest(), row)
+            rows.setdefault(record_digest(row), row)
         if len(rows) > most:
             raise TooManyRows(api, len(rows), most)
         if not page.more:

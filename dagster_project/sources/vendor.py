@@ -256,16 +256,24 @@ def stable_pages(
         # one page is one moment; after several, a last count shows what came or went while reading
         if totals == {len(keys)} and (number == 1 or read(1).total == len(keys)):
             return
-    notes.append(
-        tr(
-            f"{api} 的列表在读取时一直变动，已取各次读到的并集",
-            f"{api} kept shifting; took the union of all passes",
-        )
+    notes.append(never_stood_still(api))
+
+
+def never_stood_still(api: str) -> str:
+    """The note on a list of which the union of all passes was taken."""
+    return tr(
+        f"{api} 的列表在读取时一直变动，已取各次读到的并集",
+        f"{api} kept shifting; took the union of all passes",
     )
 
 
+def record_digest(row: Record) -> bytes:
+    """16 bytes, equal for equal contents."""
+    return hashlib.blake2b(encode_record(row).encode(), digest_size=16).digest()
+
+
 def _is_new(row: Record, sent: set[bytes]) -> bool:
-    digest = hashlib.blake2b(encode_record(row).encode(), digest_size=16).digest()
+    digest = record_digest(row)
     if digest in sent:
         return False
     sent.add(digest)
