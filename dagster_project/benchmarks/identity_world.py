@@ -1,9 +1,9 @@
 """A member graph with time and traps whose truth is known: what `linli bench identity` resolves and scores.
 
-People have phones, cards, WeChat accounts in two apps, contacts and accounts that pay. Every identifier on a record has
-an owner: the person who held it when the record said so, nobody for a shop's or a made-up number. A link is true when
-both of its ends are the same person's. People come in chunks, each from a generator of its own, so a world of any size
-needs the memory of one chunk, and the same seed gives the same world.
+People have phones, cards, WeChat accounts in two apps, contacts and accounts that pay. Every identifier on a record
+has an owner: the person who held it when the record said so, nobody for a shop's or a made-up number. A link is true
+when both of its ends are the same person's. People come in chunks, each from a generator of its own, so a world of
+any size needs the memory of one chunk, and the same seed gives the same world.
 """
 
 from __future__ import annotations
@@ -57,9 +57,8 @@ TRAPS = (*NUMBER_TRAPS, *CARD_TRAPS, "two_cards", "reregistered", "wrong_remark"
 # of a state, what its row goes on saying with every version; all else is said once
 _STATES = ((MEMBERS, "phone"), (MEMBERS, "openid"), (MEMBERS, "unionid"), (USERS, "verified_phone"), (USERS, "unionid"),
     (USERS, "unverified_phone"))  # fmt: skip
-SLIP = (
-    7 * DAY
-)  # what was replaced sooner was a slip and leaves no trace (rules/identity.yml former_link_min_days)
+# what was replaced sooner was a slip and leaves no trace (former_link_min_days of rules/identity.yml)
+SLIP = 7 * DAY
 NAMES = 4_000  # that are common
 _BASIS_NO = {(feed, basis): number for number, (feed, basis, _, _) in enumerate(_BASES)}
 
@@ -87,6 +86,37 @@ class _Sheet:
         return pa.table({name: np.concatenate(self.parts.get(name, none)) for name in self.names})
 
 
+@dataclass
+class _Cards:
+    """What the member file says of each card last, row by row.
+
+    `code`: the card's number; `stop`: until when `person` has the number she opened it with; `bearer`: whose it is in
+    the end, since `handed`; `number` in `space` is stated from `first` to `last` and is `owner`'s then.
+    """
+
+    person: Ints
+    code: Ints
+    trap: Ints
+    opened: Ints
+    stop: Ints
+    bearer: Ints
+    handed: Ints
+    space: Ints
+    number: Ints
+    owner: Ints
+    first: Ints
+    last: Ints
+    moved: Bools
+
+    @property
+    def is_plain(self) -> Bools:
+        return self.trap == len(CARD_TRAPS)
+
+    @property
+    def is_handed_on(self) -> Bools:
+        return self.bearer != self.person
+
+
 class _Chunk:
     """`size` people from number `first` on, and all that is recorded of them. Times are seconds since START."""
 
@@ -95,17 +125,7 @@ class _Chunk:
         self.rng = np.random.default_rng((seed, first))
         self.records = _Sheet(("record", "feed", "person", "happened_at", "name"))
         self.statements = _Sheet(
-            (
-                "record",
-                "basis",
-                "space",
-                "number",
-                "owner",
-                "anchor_owner",
-                "first_at",
-                "last_at",
-                "ended_at",
-            )
+            ("record", "basis", "space", "number", "owner", "anchor_owner", "first_at", "last_at", "ended_at")
         )
         self.traps = _Sheet(("trap", "person"))
         self._people()
@@ -146,12 +166,17 @@ class _Chunk:
 
     def _state(
         self, basis: tuple[int, str], record: Ints, space: Any, number: Ints, owner: Ints, by: Ints, first: Ints,
-        last: Ints, ended: Ints | int = NEVER,
+        last: Ints, ended: Ints | int = NEVER, *, where: Ints | Bools | None = None,
     ) -> None:  # fmt: skip
         """`record` names an identifier of `owner` from `first` to `last`, and another instead since `ended`.
 
-        `by`: who held the record's strongest identifier then, which is the other end of the link.
+        `by`: who held the record's strongest identifier then, which is the other end of the link. `where`: the rows
+        of all these columns that are meant.
         """
+        columns: tuple[Any, ...] = (record, space, number, owner, by, first, last, ended)
+        if where is not None:
+            columns = tuple(c[where] if isinstance(c, np.ndarray) else c for c in columns)
+        record, space, number, owner, by, first, last, ended = columns
         if len(record):
             # one in two rows or so is renewed while it is in use; which, is the record's own
             moves = record * 0x9E3779B1 % 1009 < self.rates.row_moves * 1009
@@ -228,111 +253,123 @@ class _Chunk:
     # ---- the till
 
     def _cards(self) -> None:
+        cards = self._plain_cards()
+        old_number, old_owner = cards.number.copy(), cards.owner.copy()
+        self._move_on(cards)
+        self._crowd(cards)
+        self._mix_up(cards)
+        self._write_cards(cards, old_number, old_owner)
+        lost = self._chance(len(cards.person), self.rates.two_cards) & cards.is_plain
+        given_up = cards.handed.copy()
+        given_up[lost] = self._second_cards(cards.person[lost], cards.opened[lost])
+        until = np.minimum(self.end[cards.person], given_up)
+        self._tickets(cards.person, cards.code, cards.opened, until, self.rates.tickets)
+        late = cards.is_handed_on
+        self._tickets(
+            cards.bearer[late], cards.code[late], cards.handed[late], np.full(int(late.sum()), SPAN),
+            max(self.rates.tickets, 1),
+        )  # fmt: skip
+
+    def _plain_cards(self) -> _Cards:
+        """Each on its holder's number while she has that."""
         person = np.flatnonzero(self._chance(self.size, self.rates.card))
-        n, rng, rates = len(person), self.rng, self.rates
+        n = len(person)
         trap = self._drawn(n, CARD_TRAPS)
         start, stop = self.start[person], np.minimum(self.end, self.switch)[person]
         opened = self._between(start, start + (stop - start) // 2)
         number, owner = self._number_at(person, opened)
-        old_number, old_owner = number.copy(), owner.copy()
-        first, last = opened, np.minimum(self._between(opened, self.end[person]), stop)
+        return _Cards(
+            person=person, code=_FIRST + self.first + person, trap=trap, opened=opened, stop=stop,
+            bearer=person.copy(), handed=np.full(n, NEVER), space=np.full(n, PHONE), number=number, owner=owner,
+            first=opened, last=np.minimum(self._between(opened, self.end[person]), stop), moved=np.zeros(n, np.bool_),
+        )  # fmt: skip
+
+    def _move_on(self, cards: _Cards) -> None:
+        """Every other holder of a new number tells the till; a stale card goes on stating the one given up."""
+        person, n = cards.person, len(cards.person)
         moved = (self.trap[person] == NUMBER_TRAPS.index("number_change")) & self._chance(n, 0.5)
-        number, owner = np.where(moved, self.second[person], number), np.where(moved, person, owner)
-        first, last = np.where(moved, self.switch[person], first), np.where(moved, self.end[person], last)
-        stale = (self.trap[person] == NUMBER_TRAPS.index("recycled_number")) & self._chance(
-            n, rates.stale_card
-        )
-        last = np.where(stale, self._between(stop, np.full(n, SPAN)), last)
-        space = np.full(n, PHONE)
-        bearer = person.copy()
+        cards.moved = moved
+        cards.number = np.where(moved, self.second[person], cards.number)
+        cards.owner = np.where(moved, person, cards.owner)
+        cards.first = np.where(moved, self.switch[person], cards.first)
+        cards.last = np.where(moved, self.end[person], cards.last)
+        gave_up = self.trap[person] == NUMBER_TRAPS.index("recycled_number")
+        stale = gave_up & self._chance(n, self.rates.stale_card)
+        cards.last = np.where(stale, self._between(cards.stop, np.full(n, SPAN)), cards.last)
 
-        def fallen(name: str) -> Ints:
-            chosen = np.flatnonzero(trap == CARD_TRAPS.index(name))
-            self._note(name, person[chosen])
-            return chosen
+    def _fallen(self, cards: _Cards, trap: str) -> Ints:
+        """Which cards fell into a trap; it is written down."""
+        chosen = np.flatnonzero(cards.trap == CARD_TRAPS.index(trap))
+        self._note(trap, cards.person[chosen])
+        return chosen
 
-        for name, size, base in (
+    def _crowd(self, cards: _Cards) -> None:
+        """Numbers that stand on many cards: a cashier's, a shop's, or one that was made up."""
+        rates, rng = self.rates, self.rng
+        for trap, size, base in (
             ("cashier_hub", rates.cards_per_hub, _FIRST),
             ("shop_phone", rates.cards_per_shop, _SHOP),
             ("placeholder_listed", rates.cards_per_placeholder, _FIRST),
             ("placeholder_unlisted", rates.cards_per_placeholder, _MADE_UP),
         ):
-            cards = fallen(name)
-            hubs = -(-len(cards) // size)
-            centre = rng.integers(0, self.size, max(hubs, 1))[rng.integers(0, max(hubs, 1), len(cards))]
-            number[cards], owner[cards] = base + self.first + centre, NOBODY
-            if name == "cashier_hub":
-                number[cards], owner[cards] = self._number_at(centre, first[cards])
-            if name == "placeholder_listed":
-                space[cards], number[cards] = LISTED, centre
-        cards = fallen("mistyped_digit")
-        hit = self._chance(len(cards), rates.mistyped_hits)
-        other = self._stranger(person[cards])
-        theirs, whose = self._number_at(other, first[cards])
-        number[cards] = np.where(hit, theirs, _MISTYPED + self.first + person[cards])
-        owner[cards] = np.where(hit, whose, NOBODY)
-        cards = fallen("swapped_card")
-        number[cards], owner[cards] = self._number_at(np.roll(person[cards], 1), first[cards])
-        cards = fallen("handed_on_card")
-        handed = np.full(n, NEVER)
-        handed[cards] = (opened + (self.end[person] - opened) // 2)[cards]
-        bearer[cards] = self._stranger(person[cards])
-        number[cards], owner[cards] = self._number_at(bearer[cards], handed[cards])
-        first[cards], last[cards] = handed[cards], SPAN
+            fallen = self._fallen(cards, trap)
+            hubs = max(-(-len(fallen) // size), 1)
+            centre = rng.integers(0, self.size, hubs)[rng.integers(0, hubs, len(fallen))]
+            cards.number[fallen], cards.owner[fallen] = base + self.first + centre, NOBODY
+            if trap == "cashier_hub":
+                cards.number[fallen], cards.owner[fallen] = self._number_at(centre, cards.first[fallen])
+            if trap == "placeholder_listed":
+                cards.space[fallen], cards.number[fallen] = LISTED, centre
+
+    def _mix_up(self, cards: _Cards) -> None:
+        """Cards with a wrong digit, with another customer's number, and in other hands."""
+        person = cards.person
+        fallen = self._fallen(cards, "mistyped_digit")
+        hit = self._chance(len(fallen), self.rates.mistyped_hits)
+        theirs, whose = self._number_at(self._stranger(person[fallen]), cards.first[fallen])
+        cards.number[fallen] = np.where(hit, theirs, _MISTYPED + self.first + person[fallen])
+        cards.owner[fallen] = np.where(hit, whose, NOBODY)
+        fallen = self._fallen(cards, "swapped_card")
+        swapped = self._number_at(np.roll(person[fallen], 1), cards.first[fallen])
+        cards.number[fallen], cards.owner[fallen] = swapped
+        fallen = self._fallen(cards, "handed_on_card")
+        cards.handed[fallen] = (cards.opened + (self.end[person] - cards.opened) // 2)[fallen]
+        cards.bearer[fallen] = self._stranger(person[fallen])
+        theirs, whose = self._number_at(cards.bearer[fallen], cards.handed[fallen])
+        cards.number[fallen], cards.owner[fallen] = theirs, whose
+        cards.first[fallen], cards.last[fallen] = cards.handed[fallen], SPAN
+
+    def _write_cards(self, cards: _Cards, old_number: Ints, old_owner: Ints) -> None:
+        """The member file: each card, its number, the number before, and the accounts tied to it."""
+        rates, person, bearer, n = self.rates, cards.person, cards.bearer, len(cards.person)
         shown = self._chance(n, rates.phone_on_card)
-        code = _FIRST + self.first + person
         called = self._named(np.where(self._chance(n, 0.5), person, bearer), rates.name_on_card)
-        record = self._record(MEMBERS, bearer, first, called)
-        begun = np.minimum(opened, first)
-        final = np.where(bearer != person, SPAN, self.end[person])
+        record = self._record(MEMBERS, bearer, cards.first, called)
+        begun = np.where(cards.is_handed_on, cards.first, np.minimum(cards.opened, cards.first))
+        final = np.where(cards.is_handed_on, SPAN, self.end[person])
+        self._state((MEMBERS, "member_ref"), record, CARD, cards.code, bearer, bearer, begun, final)
         self._state(
-            (MEMBERS, "member_ref"),
-            record,
-            CARD,
-            code,
-            bearer,
-            bearer,
-            np.where(bearer != person, first, begun),
-            final,
-        )
-        self._state(
-            (MEMBERS, "phone"),
-            record[shown],
-            space[shown],
-            number[shown],
-            owner[shown],
-            bearer[shown],
-            first[shown],
-            last[shown],
-        )
-        was = np.flatnonzero(
+            (MEMBERS, "phone"), record, cards.space, cards.number, cards.owner, bearer, cards.first, cards.last,
+            where=shown,
+        )  # fmt: skip
+        was = (
             shown
-            & ((moved & (trap == len(CARD_TRAPS))) | (bearer != person))
-            & (old_number != number)
-            & (first - opened >= SLIP)
+            & ((cards.moved & cards.is_plain) | cards.is_handed_on)
+            & (old_number != cards.number)
+            & (cards.first - cards.opened >= SLIP)
             & self._chance(n, rates.former_seen)
         )
         self._state(
-            (MEMBERS, "phone"), record[was], PHONE, old_number[was], old_owner[was], person[was], opened[was],
-            np.minimum(first, stop)[was], first[was],
+            (MEMBERS, "phone"), record, PHONE, old_number, old_owner, person, cards.opened,
+            np.minimum(cards.first, cards.stop), cards.first, where=was,
         )  # fmt: skip
         bound = np.flatnonzero(self._chance(n, rates.openid_on_card))
-        until = np.minimum(self.end[person], handed)
-        for basis, kind, chosen in (
-            ("openid", MALL, bound), ("unionid", UNION, bound[self._chance(len(bound), rates.unionid_known)]),
-        ):  # fmt: skip
-            holder = person[chosen]
+        known = bound[self._chance(len(bound), rates.unionid_known)]
+        until = np.minimum(self.end[person], cards.handed)
+        for basis, kind, chosen in (("openid", MALL, bound), ("unionid", UNION, known)):
             self._state(
-                (MEMBERS, basis), record[chosen], kind, code[chosen], holder, holder, opened[chosen], until[chosen]
-            )  # fmt: skip
-        lost = self._chance(n, rates.two_cards) & (trap == len(CARD_TRAPS))
-        given_up = handed.copy()
-        given_up[lost] = self._second_cards(person[lost], opened[lost])
-        self._tickets(person, code, opened, np.minimum(self.end[person], given_up), rates.tickets)
-        late = bearer != person
-        self._tickets(
-            bearer[late], code[late], handed[late], np.full(int(late.sum()), SPAN), max(rates.tickets, 1)
-        )
+                (MEMBERS, basis), record, kind, cards.code, person, person, cards.opened, until, where=chosen
+            )
 
     def _second_cards(self, person: Ints, since: Ints) -> Ints:
         """A lost card is replaced some time after `since`; the number is given anew. Returns when."""
@@ -341,16 +378,8 @@ class _Chunk:
         record = self._record(MEMBERS, person, opened, self._named(person, self.rates.name_on_card))
         code = _SECOND + self.first + person
         self._state((MEMBERS, "member_ref"), record, CARD, code, person, person, opened, self.end[person])
-        self._state(
-            (MEMBERS, "phone"),
-            record,
-            PHONE,
-            number,
-            owner,
-            person,
-            opened,
-            np.minimum(self.end, self.switch)[person],
-        )
+        until = np.minimum(self.end, self.switch)[person]
+        self._state((MEMBERS, "phone"), record, PHONE, number, owner, person, opened, until)
         self._note("two_cards", person)
         self._tickets(person, code, opened, self.end[person], self.rates.tickets)
         return opened
@@ -361,33 +390,14 @@ class _Chunk:
         at = self._between(since, until)
         record = self._record(TICKETS, person, at)
         by_card = self._chance(len(person), 0.6)
+        self._state((TICKETS, "member_ref"), record, CARD, code, person, person, at, at, where=by_card)
+        payer = self.payer[person]
+        account = _FIRST + self.first + payer
         self._state(
-            (TICKETS, "member_ref"),
-            record[by_card],
-            CARD,
-            code[by_card],
-            person[by_card],
-            person[by_card],
-            at[by_card],
-            at[by_card],
+            (TICKETS, "pay_openid"), record, PAYER, account, payer, person, at, at, where=self.pays[person]
         )
-        pays = self.pays[person]
-        payer = self.payer[person][pays]
-        self._state(
-            (TICKETS, "pay_openid"), record[pays], PAYER, _FIRST + self.first + payer, payer, person[pays], at[pays], at[pays]
-        )  # fmt: skip
         number, owner = self._number_at(person, at)
-        said = ~by_card
-        self._state(
-            (TICKETS, "phone"),
-            record[said],
-            PHONE,
-            number[said],
-            owner[said],
-            person[said],
-            at[said],
-            at[said],
-        )
+        self._state((TICKETS, "phone"), record, PHONE, number, owner, person, at, at, where=~by_card)
 
     # ---- accounts in the two apps
 
@@ -418,16 +428,7 @@ class _Chunk:
         record = self._record(USERS, person, joined)
         self._state((USERS, "openid"), record, app, openid, person, person, joined, until)
         known = self._chance(n, rates.unionid_known)
-        self._state(
-            (USERS, "unionid"),
-            record[known],
-            UNION,
-            unionid[known],
-            person[known],
-            person[known],
-            joined[known],
-            until[known],
-        )
+        self._state((USERS, "unionid"), record, UNION, unionid, person, person, joined, until, where=known)
         # whoever changes her number tells the app so more often than the till
         moved = (self.switch[person] < until) & (self.switch[person] > joined) & self._chance(n, 0.6)
         first = np.where(moved, self.switch[person], joined)
@@ -440,22 +441,12 @@ class _Chunk:
         proved = (luck < rates.verified_phone) | is_second
         typed = ~proved & (luck < rates.verified_phone + rates.unverified_phone)
         for name, chosen in (("verified_phone", proved), ("unverified_phone", typed)):
-            self._state(
-                (USERS, name),
-                record[chosen],
-                PHONE,
-                number[chosen],
-                owner[chosen],
-                person[chosen],
-                first[chosen],
-                last[chosen],
-            )
-        was = np.flatnonzero(proved & moved & (first - joined >= SLIP) & self._chance(n, rates.former_seen))
+            self._state((USERS, name), record, PHONE, number, owner, person, first, last, where=chosen)
+        was = proved & moved & (first - joined >= SLIP) & self._chance(n, rates.former_seen)
         number, owner = self._number_at(person, joined)
         self._state(
-            (USERS, "verified_phone"), record[was], PHONE, number[was], owner[was], person[was], joined[was], first[was],
-            first[was],
-        )  # fmt: skip
+            (USERS, "verified_phone"), record, PHONE, number, owner, person, joined, first, first, where=was
+        )
         if app == MALL:
             self._orders(person[proved], openid[proved], joined[proved], until[proved])
 
@@ -468,27 +459,10 @@ class _Chunk:
         name = self._named(person, self.rates.name_on_order, self.rates.other_receiver)
         record = self._record(ORDERS, person, at, name)
         self._state((ORDERS, "openid"), record, MALL, openid, person, person, at, at)
-        self._state(
-            (ORDERS, "verified_phone"),
-            record,
-            PHONE,
-            np.where(two, self.second[person], number),
-            owner,
-            person,
-            at,
-            at,
-        )
+        number = np.where(two, self.second[person], number)
+        self._state((ORDERS, "verified_phone"), record, PHONE, number, owner, person, at, at)
         known = self._chance(len(person), self.rates.unionid_known)
-        self._state(
-            (ORDERS, "unionid"),
-            record[known],
-            UNION,
-            openid[known],
-            person[known],
-            person[known],
-            at[known],
-            at[known],
-        )
+        self._state((ORDERS, "unionid"), record, UNION, openid, person, person, at, at, where=known)
 
     def _contacts(self) -> None:
         rates = self.rates
@@ -500,30 +474,13 @@ class _Chunk:
         account = np.where(is_old, _FIRST, _SECOND) + self.first + person
         self._state((CONTACTS, "external_userid"), record, CONTACT, account, person, person, at, until)
         known = self._chance(len(person), rates.unionid_of_contact)
-        self._state(
-            (CONTACTS, "unionid"),
-            record[known],
-            UNION,
-            account[known],
-            person[known],
-            person[known],
-            at[known],
-            until[known],
-        )
+        self._state((CONTACTS, "unionid"), record, UNION, account, person, person, at, until, where=known)
         noted = np.flatnonzero(self._chance(len(person), rates.phone_in_remark))
         wrong = self._chance(len(noted), rates.wrong_remark)
         whose = np.where(wrong, self._stranger(person[noted]), person[noted])
         number, owner = self._number_at(whose, at[noted])
-        self._state(
-            (CONTACTS, "remark_phone"),
-            record[noted],
-            PHONE,
-            number,
-            owner,
-            person[noted],
-            at[noted],
-            at[noted],
-        )
+        by, at = person[noted], at[noted]
+        self._state((CONTACTS, "remark_phone"), record[noted], PHONE, number, owner, by, at, at)
         self._note("wrong_remark", person[noted][wrong])
 
     # ---- tables
@@ -644,8 +601,8 @@ def write_world(path: Path, members: int, rates: Rates, seed: int, listed: list[
     """Writes the world of `members` people to a DuckDB file; returns the number of distinct links.
 
     Tables: `records` (who each record is about), `statements` (every identifier on a record and its owner then),
-    `claims` (the links as int_identity_claims makes them of the statements, with the owners of both ends) and `traps`. Owner −1 is nobody.
-    `tonight` marks what arrives only on the night after, `revoked` what is withdrawn on it.
+    `claims` (the links as int_identity_claims makes them of the statements, with the owners of both ends) and `traps`.
+    Owner −1 is nobody. `tonight` marks what arrives only on the night after, `revoked` what is withdrawn on it.
 
     Args:
         listed: tokens of the placeholder numbers that the rules know.
