@@ -1,7 +1,7 @@
 """How well and how fast One ID resolves a member graph, beside Splink, scipy, recursive SQL and a join by phone.
 
-Every way starts from the same statements in a DuckDB file and ends with every record's member stored in one; each runs in
-a process of its own with two threads, timed without start-up, imports and the first use of compiled code.
+Every way starts from the same statements in a DuckDB file and ends with every record's member stored in one; each
+runs in a process of its own with two threads, timed without start-up, imports and the first use of compiled code.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ class Outcome:
 
 @dataclass
 class World:
-    """`links`: distinct pairs of identifiers. `missing`: ways whose library is not installed. `night_equals_rebuild`:
-    one more night left the very tables that a build from nothing makes."""
+    """`links`: distinct pairs of identifiers. `missing`: ways whose library is not installed.
+
+    night_equals_rebuild: one more night left the very tables that a build from nothing makes.
+    """
 
     persons: int
     links: int

@@ -5,8 +5,9 @@
 and staging would have put it, tonight's arrivals too. `resolve` runs what was written down: the seam that is timed.
 
 Timed are the resolver's own models (what changed, `int_identity_claims`, what it needs beside them, all that follows),
-the identity marts, and remembering it all for the next night. The search for suspect numbers (intermediate/identity_health) reads the same statements, but belongs
-to the health of identifiers and depends on no claim: `fill` runs it, untimed, as it does what staging feeds.
+the identity marts, and remembering it all for the next night. The search for suspect numbers
+(intermediate/identity_health) reads the same statements, but belongs to the health of identifiers and depends on no
+claim: `fill` runs it, untimed, as it does what staging feeds.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
+from graphlib import TopologicalSorter
 from importlib.resources import files
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -38,9 +40,12 @@ _KEY = b"b" * 32
 
 @dataclass
 class Model:
-    """One model as the timed process needs it. `cold`, `warm`: SQL of a first and of a later build; a Python
-    model has `path` instead. `affected`: the relation whose rows say what a later build takes out, by
-    `affected_columns`. `is_timed`: the resolver's own, or made of what is. `is_mart`: a result."""
+    """One model as the timed process needs it.
+
+    cold, warm: SQL of a first and of a later build; a Python model has `path` instead. affected: the relation whose
+    rows say what a later build takes out, by affected_columns. is_timed: the resolver's own, or made of what is.
+    is_mart: a result.
+    """
 
     name: str
     relation: str
@@ -61,14 +66,12 @@ class Model:
 
 def placeholder_tokens() -> list[str]:
     """Tokens of the numbers that the packaged rules call placeholders, under the benchmark's key."""
-    from dagster_project.config import load_chain
+    from dagster_project.config import packaged_chain
     from dagster_project.privacy import ChainKey, classify_phone
     from dagster_project.privacy.phones import DUMMY_NUMBERS
 
-    rules = load_chain(
-        Path(str(files("dagster_project").joinpath("templates/chain"))), resolve_secrets=False
-    ).rules
-    phones = map(classify_phone, {*rules.identity.placeholder_phones, *DUMMY_NUMBERS})
+    listed = packaged_chain().rules.identity.placeholder_phones
+    phones = map(classify_phone, {*listed, *DUMMY_NUMBERS})
     token = ChainKey(_KEY).token_maker()
     return sorted({token(phone.e164) for phone in phones if phone is not None and phone.e164 is not None})
 
@@ -132,40 +135,32 @@ def _compiled(results: Any) -> dict[str, str]:
     return {result.node.unique_id: result.node.compiled_code for result in results}
 
 
-def _descendants(manifest: Any, start: str) -> set[str]:
-    found, queue = {start}, [start]
+def _reached(starts: Iterable[str], beside: Callable[[str], Iterable[str]]) -> set[str]:
+    """The starts and every model that can be come to from them, going from each to those beside it."""
+    found = set(starts)
+    queue = list(found)
     while queue:
-        for child in manifest.child_map.get(queue.pop(), ()):
-            if child.startswith("model.") and child not in found:
-                found.add(child)
-                queue.append(child)
-    return found - {start}
+        near = {name for name in beside(queue.pop()) if name.startswith("model.")} - found
+        found |= near
+        queue += near
+    return found
 
 
 def _timed(manifest: Any) -> set[str]:
     """What follows from the statements in the resolver's room and the marts', and whatever reads that."""
-    own = {
-        unique_id
-        for unique_id in _descendants(manifest, f"model.linli.{START}")
-        if _room(manifest.nodes[unique_id]) in (RESOLVER, MARTS)
-    }
-    return own.union(*(_descendants(manifest, unique_id) for unique_id in own))
+
+    def children(unique_id: str) -> Iterable[str]:
+        return manifest.child_map.get(unique_id, ())
+
+    start = f"model.linli.{START}"
+    following = _reached([start], children) - {start}
+    return _reached([u for u in following if _room(manifest.nodes[u]) in (RESOLVER, MARTS)], children)
 
 
 def _needed(manifest: Any) -> set[str]:
     """The marts and every model they are made of."""
-    queue = [
-        unique_id
-        for unique_id, node in manifest.nodes.items()
-        if node.resource_type == "model" and _is_mart(node)
-    ]
-    found = set(queue)
-    while queue:
-        for parent in manifest.nodes[queue.pop()].depends_on.nodes:
-            if parent.startswith("model.") and parent not in found:
-                found.add(parent)
-                queue.append(parent)
-    return found
+    marts = [u for u, node in manifest.nodes.items() if node.resource_type == "model" and _is_mart(node)]
+    return _reached(marts, lambda unique_id: manifest.nodes[unique_id].depends_on.nodes)
 
 
 def _room(node: Any) -> str:
@@ -178,12 +173,13 @@ def _is_mart(node: Any) -> bool:
 
 def _in_order(manifest: Any, models: set[str]) -> list[str]:
     """Every model after those it reads; by name among equals, so that two plans of one project are equal."""
+    sorter = TopologicalSorter({m: set(manifest.nodes[m].depends_on.nodes) & models for m in models})
+    sorter.prepare()
     ordered: list[str] = []
-    left = sorted(models)
-    while left:
-        ready = [m for m in left if not set(manifest.nodes[m].depends_on.nodes) & set(left)]
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        sorter.done(*ready)
         ordered += ready
-        left = [m for m in left if m not in ready]
     return ordered
 
 
@@ -360,9 +356,11 @@ def _plan(folder: Path) -> list[Model]:
 
 
 def resolve(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> Callable[[], str]:
-    """Readies the production models; the returned function runs them and returns the relation with every record's
-    member: connection, feed, record_id, member_id, one row per record. `night`: `cold` builds all, `warm` as a night
-    after a build does."""
+    """Readies the production models; the returned function runs them and returns the relation that it filled.
+
+    That has connection, feed, record_id and member_id, one row per record. `night`: `cold` builds all, `warm` as a
+    night after a build does.
+    """
     models = [model for model in _plan(folder) if model.is_timed]
     loaded = {model.name: _function(model) for model in models if model.language == "python"}
     # compiled code compiles itself on first use: on what the build before left in the tables

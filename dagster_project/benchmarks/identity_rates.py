@@ -41,9 +41,7 @@ class Rates(BaseModel):
     phone_in_remark: Share = 0.2  # of contacts
     orders: Mean = 1.0  # a mall account with a verified phone, while it is in use
     tickets: Mean = 2.0  # a card holder, while the card is in use; they say a card or a phone
-    payer_on_ticket: Share = (
-        0.3  # of persons: their tickets carry the account that paid, beside card or phone
-    )
+    payer_on_ticket: Share = 0.3  # of persons: their tickets carry the account that paid as well
     shared_payer: Share = 0.03  # of these: somebody else's account pays
 
     # what time leaves behind

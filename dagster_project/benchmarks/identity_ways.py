@@ -1,7 +1,8 @@
 """The other ways to put records together, on the same claims: each ends with a stored row per record.
 
-Rivals are given what is their due: only links of the role `own` (no unverified phone) that hold today, identifiers numbered in DuckDB
-before they see them, and each record assigned by its strongest identifier. All of that is timed, as it is for ours.
+Rivals are given what is their due: only links of the role `own` (no unverified phone) that hold today, identifiers
+numbered in DuckDB before they see them, and each record assigned by its strongest identifier. All of that is timed, as
+it is for ours.
 """
 
 from __future__ import annotations
@@ -178,28 +179,26 @@ def splink(connection: duckdb.DuckDBPyConnection) -> None:
 
 def limited(connection: duckdb.DuckDBPyConnection) -> None:
     """Union-find in order of priority that refuses a merge above any kind's limit, as graph rules of CDPs do."""
-
-    def label() -> None:
-        kinds = [f"when '{kind}' then {number}" for number, kind in enumerate(_KINDS)]
-        name = "namespace || case when namespace = 'openid' then ' ' || split_part(identifier, ':', 1) else '' end"
-        nodes = connection.execute(
-            f"select case {name} {' '.join(kinds)} else -1 end as kind from nodes order by node"
-        ).fetchnumpy()
-        basis = [f"when '{basis}' then {number}" for number, basis in enumerate(_PRIORITY)]
-        links = connection.execute(
-            f"""select nodes_a.node as a, nodes_b.node as b
-            from world.claims
-            inner join nodes as nodes_a on namespace_a = nodes_a.namespace and identifier_a = nodes_a.identifier
-            inner join nodes as nodes_b on namespace_b = nodes_b.namespace and identifier_b = nodes_b.identifier
-            where not tonight and ended_at is null and role = 'own'
-            group by all
-            order by min(case basis {" ".join(basis)} end), min(first_at), a, b"""
-        ).fetchnumpy()
-        kind = nodes["kind"].astype(np.int64)
-        _store_labels(connection, _connect_within(kind, links["a"], links["b"], np.array(_LIMITS)))
-
     connection.execute(_NODES)
-    label()
+    kinds = [f"when '{kind}' then {number}" for number, kind in enumerate(_KINDS)]
+    name = (
+        "namespace || case when namespace = 'openid' then ' ' || split_part(identifier, ':', 1) else '' end"
+    )
+    nodes = connection.execute(
+        f"select case {name} {' '.join(kinds)} else -1 end as kind from nodes order by node"
+    ).fetchnumpy()
+    basis = [f"when '{basis}' then {number}" for number, basis in enumerate(_PRIORITY)]
+    links = connection.execute(
+        f"""select nodes_a.node as a, nodes_b.node as b
+        from world.claims
+        inner join nodes as nodes_a on namespace_a = nodes_a.namespace and identifier_a = nodes_a.identifier
+        inner join nodes as nodes_b on namespace_b = nodes_b.namespace and identifier_b = nodes_b.identifier
+        where not tonight and ended_at is null and role = 'own'
+        group by all
+        order by min(case basis {" ".join(basis)} end), min(first_at), a, b"""
+    ).fetchnumpy()
+    kind = nodes["kind"].astype(np.int64)
+    _store_labels(connection, _connect_within(kind, links["a"], links["b"], np.array(_LIMITS)))
     connection.execute(_ASSIGN)
 
 

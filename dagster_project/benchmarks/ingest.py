@@ -60,8 +60,9 @@ def write_day(path: Path, rows: int) -> int:
 def measure(folder: Path, rows: int, say: Callable[[str], None], *, with_dlt: bool = True) -> list[Timing]:
     """Times every way on one file, one after the other, each in a process of its own.
 
-    Ways: DuckDB's bare copy to Parquet, of text and with guessed types; landing of a day whose members are known, of the same file in GB18030, and of a
-    first day; dlt by its documented CSV source and with Arrow tables, when it is installed.
+    Ways: DuckDB's bare copy to Parquet, of text and with guessed types; landing of a day whose members are known, of
+    the same file in GB18030, and of a first day; dlt by its documented CSV source and with Arrow tables, when it is
+    installed.
     """
     source = folder / "utf8.csv"
     size = write_day(source, rows)
