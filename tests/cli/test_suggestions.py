@@ -11,19 +11,16 @@ from click.testing import CliRunner, Result
 
 from dagster_project.cli import suggestions as command
 from dagster_project.config import load_chain
-from dagster_project.lake.candidates import CANDIDATES
-from dagster_project.publish import PublicationContext, publish, published_tables
+from tests.publications import open_audit, publish_audit
 
 NIGHT = date(2026, 1, 3)
-NAMES = ("identity_suggestions", "members", "campaign_candidates")
 
 
 @pytest.fixture
 def published(chain_dir: Path) -> Path:
     """Three pairs, one of them decided on an earlier night."""
     with duckdb.connect(str(chain_dir / "warehouse.duckdb")) as con:
-        con.execute("create schema audit; create schema ops")
-        con.execute("create table ops.run_context as select ?::date as as_of_date", [NIGHT])
+        open_audit(con, NIGHT)
         con.execute(
             "create table audit.members as select * from (values"
             " ('a', '138****8000', 'S1', date '2026-01-02', true, false, false),"
@@ -40,13 +37,8 @@ def published(chain_dir: Path) -> Path:
         con.execute("alter table audit.identity_suggestions alter match_probability type double")
         for column in ("decision", "decided_by"):
             con.execute(f"alter table audit.identity_suggestions alter {column} type varchar")
-        columns = ", ".join(f"null::varchar {c.name}" for c in CANDIDATES if c.name != "business_date")
-        con.execute(
-            f"create table audit.campaign_candidates as select null::date business_date, {columns} where false"
-        )
-    paths = load_chain(chain_dir, resolve_secrets=False).paths
-    tables = [table for table in published_tables() if table.name in NAMES]
-    publish(paths.warehouse, paths, as_of=NIGHT, context=PublicationContext(), tables=tables)
+        paths = load_chain(chain_dir, resolve_secrets=False).paths
+        publish_audit(con, paths, NIGHT, ["identity_suggestions", "members"])
     return chain_dir
 
 

@@ -25,38 +25,16 @@ from dagster_project.identity.explain import (
     paths_from,
     shortest_path,
 )
-from dagster_project.lake.candidates import CANDIDATES
 from dagster_project.lang import LANGUAGE
-from dagster_project.publish import PublicationContext, PublishError, publish, published_tables
+from dagster_project.publish import PublishError
 from dagster_project.reports.evidence import NEEDED, UnknownMemberError, explain_member
+from tests.identity.arrivals import contact, order, sale, user, verified
+from tests.publications import open_audit, publish_audit
 
 TEMPLATE = Path(dagster_project.__file__).parent / "templates" / "chain"
 NIGHT = date(2026, 3, 1)
 SHARED = ["oA", "oB"]
 WECOM = '  - {name: wecom, preset: wecom_api, base_url: "http://127.0.0.1:1", corp_id: demo, secret: demo}\n'
-
-
-def sale(ticket, **who):
-    about = {"store_code": "S1", "ticket_id": ticket, "kind": "sale", "net": "10"}
-    return about | {"sold_at": "2026-01-01 10:00:00"} | who
-
-
-def order(order_id, **who):
-    paid = {"status": "paid", "created_at": "2026-01-02 10:00:00", "paid_at": "2026-01-02 10:00:00"}
-    return {"order_id": order_id, "order_amount": "20", "store_code": "S1"} | paid | who
-
-
-def user(openid, **about):
-    return {"appid": "wx", "openid": openid} | about
-
-
-def verified(phone):
-    return {"phone": phone, "phone_verified_at": "2026-01-01 00:00:00"}
-
-
-def contact(external, **about):
-    remark = "1" if "phone" in about else "0"
-    return {"userid": "staff", "external_userid": external, "remark_phone_count": remark} | about
 
 
 def node(number):
@@ -195,17 +173,11 @@ def published_world(world, root):
                 (folder / f"{short}-file.json").write_text("{}")
                 # a kill left rows without a manifest: no batch
                 pq.write_table(rows, folder / f"f{short[1:]}.parquet")
-        con.execute(
-            "create or replace table audit.campaign_candidates as select null::date business_date, "
-            + ", ".join(f"null::varchar {c.name}" for c in CANDIDATES if c.name != "business_date")
-            + " where false"
-        )
         con.execute("update ops.run_context set as_of_date = ?", [NIGHT])
-        tables = [t for t in published_tables() if t.name in (*NEEDED, "campaign_candidates")]
         # not part of this publication, but asked for by a test
         con.execute("create table main.identity_refusals as from audit.identity_refusals")
         con.execute("drop table audit.identity_refusals")
-        publish(con, paths, as_of=NIGHT, context=PublicationContext(), tables=tables)
+        publish_audit(con, paths, NIGHT, NEEDED)
     return root
 
 
@@ -442,10 +414,9 @@ def test_a_member_of_a_large_chain_is_looked_up_in_time(tmp_path):
     root = tmp_path / "chain"
     shutil.copytree(TEMPLATE, root)
     paths = load_chain(root, resolve_secrets=False).paths
-    tables = [t for t in published_tables() if t.name in (*NEEDED, "campaign_candidates")]
     with duckdb.connect() as con:
         large_chain(con, 200_000, NIGHT)
-        publish(con, paths, as_of=NIGHT, context=PublicationContext(), tables=tables)
+        publish_audit(con, paths, NIGHT, NEEDED)
     chain = load_chain(root, resolve_secrets=False)
     asked = minted_id(("pos_member", f"pos_main:{hashlib.md5(b'123451').hexdigest()}", ""))
     began = time.perf_counter()
@@ -457,8 +428,7 @@ def test_a_member_of_a_large_chain_is_looked_up_in_time(tmp_path):
 
 def large_chain(con, members, night):
     """Audited tables of so many members, each with a card, phone, account and unionid; every tenth shares a number."""
-    con.execute("create schema audit; create schema ops")
-    con.execute("create table ops.run_context as select ?::date as as_of_date", [night])
+    open_audit(con, night)
     con.execute(
         "create table m as select i, h, 'm' || translate(substr(sha256('pos_member:pos_main:' || h), 1, 16),"
         f" '0123456789abcdef', 'abcdefghijklmnop') id from (select i, md5(i::varchar) h from range({members}) t(i))"
@@ -498,9 +468,4 @@ def large_chain(con, members, night):
         " union all select id, 'openid', 'wx1:' || h, null, 'phone', 's' || (i // 10), '', null, false, 'shared_phone',"
         " 'n', 'groupbuy.users.verified_phone', 'group_main|users|' || h, 20, 1, date '2026-01-01', null, null"
         " from m where i % 10 < 2"
-    )
-    con.execute(
-        "create table audit.campaign_candidates as select null::date business_date, "
-        + ", ".join(f"null::varchar {c.name}" for c in CANDIDATES if c.name != "business_date")
-        + " where false"
     )

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.identity import arrivals
+
 TABLES = ("record_members", "members", "member_identifiers", "member_events", "identity_refusals")
 TOWNS = 12
 Row = dict[str, Any]
@@ -332,22 +334,16 @@ def test_decisions_are_obeyed_and_leave_no_trace_when_taken_back(world: Any) -> 
 
 
 def sale(ticket: str, at: str, **who: str) -> Row:
-    return {"store_code": "S1", "ticket_id": ticket, "kind": "sale", "sold_at": at, "net": "10"} | who
+    return arrivals.sale(ticket, sold_at=at, **who)
 
 
 def order(order_id: str, at: str, openid: str, phone: str) -> Row:
-    paid = {"status": "paid", "created_at": at, "paid_at": at, "order_amount": "20", "store_code": "S1"}
-    return (
-        {"order_id": order_id, "appid": "wx", "openid": openid}
-        | paid
-        | {
-            "buyer_phone": phone,
-            "phone_verified": "Y",
-        }
-    )
+    proved = {"buyer_phone": phone, "phone_verified": "Y"}
+    return arrivals.order(order_id, appid="wx", openid=openid, created_at=at, paid_at=at, **proved)
 
 
-def test_a_recycled_number_is_each_owners_in_her_own_time(world: Any) -> None:
+def two_owners(world: Any) -> None:
+    """Number P1 is oA's in March and oB's in October, with a sale to either."""
     world.arrive(
         "2026-02-01",
         "gb",
@@ -362,6 +358,10 @@ def test_a_recycled_number_is_each_owners_in_her_own_time(world: Any) -> None:
         sale("before", "2025-03-05 12:00:00", phone="P1"),
         sale("after", "2025-10-05 12:00:00", phone="P1"),
     )
+
+
+def test_a_recycled_number_is_each_owners_in_her_own_time(world: Any) -> None:
+    two_owners(world)
     world.build()
     first, second = world.member_of("orders", "A1")[0], world.member_of("orders", "B1")[0]
     assert first != second
@@ -375,25 +375,13 @@ def test_a_recycled_number_is_each_owners_in_her_own_time(world: Any) -> None:
 
 
 def test_a_decision_about_a_number_means_its_owner_at_the_time(world: Any) -> None:
-    world.arrive(
-        "2026-02-01",
-        "gb",
-        "groupbuy__orders",
-        *(order(f"A{day}", f"2025-03-{day:02} 10:00:00", "oA", "P1") for day in range(1, 10)),
-        *(order(f"B{day}", f"2025-10-{day:02} 10:00:00", "oB", "P1") for day in range(1, 10)),
-    )
-    world.arrive(
-        "2026-02-01", "pos", "pos__members", {"member_ref": "C1", "created_at": "2025-12-01 00:00:00"}
-    )
-    world.arrive(
-        "2026-02-01", "pos", "pos__members", {"member_ref": "C2", "created_at": "2025-01-01 00:00:00"}
-    )
+    two_owners(world)
     world.arrive(
         "2026-02-01",
         "pos",
-        "pos__tickets",
-        sale("before", "2025-03-05 12:00:00", phone="P1"),
-        sale("after", "2025-10-05 12:00:00", phone="P1"),
+        "pos__members",
+        {"member_ref": "C1", "created_at": "2025-12-01 00:00:00"},
+        {"member_ref": "C2", "created_at": "2025-01-01 00:00:00"},
     )
     decide(world, "same", ("pos", "members", "C1"), ("pos", "tickets", "S1|before"))
     decide(world, "same", ("pos", "tickets", "S1|after"), ("pos", "members", "C2"))

@@ -1,34 +1,8 @@
 """One ID on small worlds, from raw rows to members, through the real dbt project."""
 
+from tests.identity.arrivals import contact, order, sale, user, verified
+
 TABLES = ("record_members", "members", "member_identifiers", "member_events", "identity_refusals")
-
-
-def sale(ticket, **who):
-    return {
-        "store_code": "S1",
-        "ticket_id": ticket,
-        "kind": "sale",
-        "sold_at": "2026-01-01 10:00:00",
-        "net": "10",
-    } | who
-
-
-def order(order_id, **who):
-    paid = {"status": "paid", "created_at": "2026-01-02 10:00:00", "paid_at": "2026-01-02 10:00:00"}
-    return {"order_id": order_id, "order_amount": "20", "store_code": "S1"} | paid | who
-
-
-def user(openid, **about):
-    return {"appid": "wx", "openid": openid} | about
-
-
-def verified(phone):
-    return {"phone": phone, "phone_verified_at": "2026-01-01 00:00:00"}
-
-
-def contact(external, staff="staff", **about):
-    remark = {"remark_phone_count": "1"} if "phone" in about else {"remark_phone_count": "0"}
-    return {"userid": staff, "external_userid": external} | remark | about
 
 
 def test_one_person_over_three_systems_and_four_nights(world):

@@ -12,8 +12,7 @@ from click.testing import CliRunner
 import dagster_project
 from dagster_project.cli.score import score, score_chain
 from dagster_project.config import load_chain
-from dagster_project.lake.candidates import CANDIDATES
-from dagster_project.publish import PublicationContext, publish, published_tables
+from tests.publications import open_audit, publish_audit
 
 TEMPLATE = Path(dagster_project.__file__).parent / "templates" / "chain"
 NIGHT = date(2026, 1, 3)
@@ -25,23 +24,12 @@ def chain(tmp_path):
     root = tmp_path / "chain"
     shutil.copytree(TEMPLATE, root)
     with duckdb.connect(str(root / "warehouse.duckdb")) as con:
-        con.execute("create schema audit; create schema ops")
-        con.execute("create table ops.run_context as select ?::date as as_of_date", [NIGHT])
+        open_audit(con, NIGHT)
         con.execute(
             "create table audit.record_members as select 'pos' connection, 'tickets' feed, record_id, member_id,"
             " 'phone' basis from (values ('007', 'm1'), ('7', 'm1'), ('8', null)) as t(record_id, member_id)"
         )
-        con.execute(
-            "create table audit.campaign_candidates as select null::date business_date, "
-            + ", ".join(
-                f"null::varchar {column.name}" for column in CANDIDATES if column.name != "business_date"
-            )
-            + " where false"
-        )
-    names = ("record_members", "campaign_candidates")
-    tables = [table for table in published_tables() if table.name in names]
-    paths = load_chain(root, resolve_secrets=False).paths
-    publish(paths.warehouse, paths, as_of=NIGHT, context=PublicationContext(), tables=tables)
+        publish_audit(con, load_chain(root, resolve_secrets=False).paths, NIGHT, ["record_members"])
     return root
 
 
