@@ -1,9 +1,9 @@
 """Pairs of members who may be one person, for people to judge. Nothing here merges anything.
 
-What One ID must not follow (masked numbers, receivers' phones, names, habits) is weighed by Splink's Fellegi-Sunter model.
-The chance that strangers agree (u) is counted over all members, the chance that one person's two halves agree (m) is set
-below and not trained: a chain of some hundred members cannot train it, and the same evidence has to weigh the same on
-every night. There is no sampling, so there is no seed: same evidence, same table.
+What One ID must not follow (masked numbers, receivers' phones, names, habits) is weighed by Splink's Fellegi-Sunter
+model. The chance that strangers agree (u) is counted over all members, the chance that one person's two halves agree
+(m) is set below and not trained: a chain of some hundred members cannot train it, and the same evidence has to weigh
+the same on every night. There is no sampling, so there is no seed: same evidence, same table.
 """
 
 from __future__ import annotations
@@ -220,9 +220,9 @@ def suggest(
 
     Args:
         con: where the evidence is; gets temporary tables `suggestion_*`.
-        members: SQL relation with member_id, kind, value (all text): evidence of the kinds phone (token of an own number),
-            mask (of an own number known in full), hidden (mask of a number known no further), receiver (token), name
-            (token), unionid, store, community, slot (usual part of the week), item.
+        members: SQL relation with member_id, kind, value (all text): evidence of the kinds phone (token of an own
+            number), mask (of an own number known in full), hidden (mask of a number known no further), receiver
+            (token), name (token), unionid, store, community, slot (usual part of the week), item.
         max_block: a value that more members share finds no pairs, which keeps a million members feasible.
         threshold: pairs below this probability are left out.
         expected_share: share of members thought to be half of a person; with the count of members, the prior.

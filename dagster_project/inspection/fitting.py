@@ -42,7 +42,8 @@ _ENOUGH_EXPLAINED = 0.5
 class Trial:
     """What landing makes of the first rows. `filled`: feed → column → share of its rows with an acceptable value.
 
-    `faults`: (feed, column, rule) → rows; `repeats`: rows that repeat a key of the table's grain; `problem`: why the file as a whole would be refused, or "".
+    `faults`: (feed, column, rule) → rows; `repeats`: rows that repeat a key of the table's grain; `problem`: why the
+    file as a whole would be refused, or "".
     """
 
     rows: int = 0

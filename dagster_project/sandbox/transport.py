@@ -1,4 +1,4 @@
-"""The line a sandbox answers on: starlette on uvicorn in a thread, loopback only, which can also fall silent or break."""
+"""The line a sandbox answers on: starlette on uvicorn in a thread, loopback only; it can fall silent or break."""
 
 from __future__ import annotations
 

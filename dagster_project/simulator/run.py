@@ -279,7 +279,7 @@ def _write_effects(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 
 def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """What only the simulator can know: persons, effects, the win-back experiment, and who held which identifier when."""
+    """What only the simulator can know: persons, effects, the win-back trial, and who held which identifier when."""
     _write_effects(con, folder)
     _write_identifiers(con, folder)
     con.execute(

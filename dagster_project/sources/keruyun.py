@@ -188,7 +188,8 @@ def decode_envelope(api: str, content: bytes, throttle_codes: frozenset[str] = f
 
     Raises:
         MalformedResponse: not JSON, or another envelope.
-        TokenRejected: codes 100–108, unless the words speak of too many calls. VendorError: refused at either level, whatever else the body holds.
+        TokenRejected: codes 100–108, unless the words speak of too many calls.
+        VendorError: refused at either level, whatever else the body holds.
     """
     result = _result(api, content, throttle_codes)
     if result.get("success") is not True:

@@ -257,7 +257,7 @@ class Oracle:
         return self.placed(phone, says) if proved or theirs & mine or met else None
 
     def _assert_one_of_each(self) -> None:
-        """Nobody has two accounts of one app, but under one name, or more cards than one may: no such refusal is asked."""
+        """Nobody has two accounts of one app, but under one name, or too many cards: no such refusal is asked."""
         accounts, cards = defaultdict(set), defaultdict(set)
         for node in self.parent:
             if node[0] in ("open", "wecom"):

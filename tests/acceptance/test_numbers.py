@@ -261,7 +261,7 @@ def test_segments_equal_the_oracle(told: Told) -> None:
 
 
 def test_potential_group_buyers_joined_and_never_ordered_in_the_group(told: Told) -> None:
-    """Who buys at the counter and joined the shop's group by scanning is one; who ordered there, or never met the group at all, is not."""
+    """Counter customers who joined the shop's group by scanning are; who ordered there, or never met it, is not."""
     found = {
         r["member_id"] for r in told.of_night("segment_members") if r["segment_id"] == "potential_group_buyer"
     }

@@ -8,7 +8,7 @@ from dagster_project.simulator.settings import MINI_APPID, PAY_APPID, World
 
 
 def build_card_versions(con: duckdb.DuckDBPyConnection, world: World) -> None:
-    """Creates `card_version`: card, pid (whose card it is), opened, day (from when), until, phone, name, status, consent."""
+    """Creates `card_version`: card, pid (whose it is), opened, day (from when), until, phone, name, status, consent."""
     r, days, first = world.rates, world.days, world.first_night
     con.execute(
         f"""create table card_story as

@@ -29,7 +29,7 @@ def amend_orders(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def user_rows(world: World) -> str:
-    """SQL of the user feed. A number is verified when the account is opened, and again when the person tells a new one."""
+    """SQL of the user feed. A number is verified when the account is opened, and again when its owner tells a new one."""
     return f"""
         with account as (
             select pid, '{MINI_APPID}' as appid, openid, unionid, reg_day as opened, true as main, false as h5 from person
