@@ -146,7 +146,7 @@ def _prepare(folder: Path, persons: str, seed: str, rates: str) -> dict[str, Any
         int(persons),
         Rates.model_validate_json(rates),
         int(seed),
-        identity_models.placeholder_tokens(),
+        identity_models.listed_tokens(),
     )
     (folder / "links.json").write_text(json.dumps(links), "utf-8")
     identity_models.build(folder)

@@ -64,16 +64,13 @@ class Model:
     is_mart: bool
 
 
-def placeholder_tokens() -> list[str]:
+def listed_tokens() -> list[str]:
     """Tokens of the numbers that the packaged rules call placeholders, under the benchmark's key."""
     from dagster_project.config import packaged_chain
-    from dagster_project.privacy import ChainKey, classify_phone
-    from dagster_project.privacy.phones import DUMMY_NUMBERS
+    from dagster_project.privacy import ChainKey
+    from dagster_project.warehouse.prepare import placeholder_tokens
 
-    listed = packaged_chain().rules.identity.placeholder_phones
-    phones = map(classify_phone, {*listed, *DUMMY_NUMBERS})
-    token = ChainKey(_KEY).token_maker()
-    return sorted({token(phone.e164) for phone in phones if phone is not None and phone.e164 is not None})
+    return placeholder_tokens(packaged_chain().rules, ChainKey(_KEY))
 
 
 def build(folder: Path) -> list[str]:

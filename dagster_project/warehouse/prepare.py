@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from dagster_project.config import Chain
+from dagster_project.config import Chain, Rules
 from dagster_project.contracts import feeds_of, kinds
 from dagster_project.lake.candidates import load_candidate_history
 from dagster_project.lake.feedback import load_push_events
@@ -100,7 +100,7 @@ def _code_hash(models: Path) -> str:
 def _identity_hash(chain: Chain, key: ChainKey, models: Path) -> str:
     """Of everything that members depend on besides records: other rules or code make every one of them anew."""
     stores = [(s.store_code, s.lng, s.lat) for s in chain.stores]
-    rules = repr((chain.rules.identity.hash, _placeholder_tokens(chain, key), stores))
+    rules = repr((chain.rules.identity.hash, placeholder_tokens(chain.rules, key), stores))
     folders = ["models/intermediate/identity", "models/marts/identity"]
     kernels = _hash_of(Path(__file__).parents[1], ["identity"])
     return hashlib.sha256(f"{rules}{_hash_of(models, folders)}{kernels}".encode()).hexdigest()[:16]
@@ -112,12 +112,6 @@ def _hash_of(root: Path, folders: list[str]) -> str:
         for path in sorted(p for p in (root / folder).rglob("*") if p.suffix in (".sql", ".py")):
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _placeholder_tokens(chain: Chain, key: ChainKey) -> list[str]:
-    token = key.token_maker()
-    phones = map(classify_phone, {*chain.rules.identity.placeholder_phones, *DUMMY_NUMBERS})
-    return sorted({token(phone.e164) for phone in phones if phone is not None and phone.e164 is not None})
 
 
 def _raw_views(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date) -> None:
@@ -161,20 +155,13 @@ def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, ke
     )  # fmt: skip
     _write(connection, "connections", {"connection": text, "kind": text, "preset": text},
            [(c.name, c.kind, c.preset) for c in sorted(chain.connections, key=lambda c: c.name)])  # fmt: skip
-    _write(
-        connection,
-        "rule_identity",
-        {"max_wechat_accounts_per_phone": integer, "max_cards_per_phone": integer, "use_wecom_remark": boolean,
-         "payer_min_tickets": integer, "payer_member_tickets": integer, "max_phones_per_member": integer, "number_silence_days": integer,
-         "reregister_gap_days": integer, "former_link_min_days": integer, "max_household_members": integer,
-         "remark_needs_proof": boolean, "name_agreement_min_share": number, "name_agreement_min_pairs": integer,
-         "rule_hash": text},
-        [(rules.identity.max_wechat_accounts_per_phone, rules.identity.max_cards_per_phone,
-          rules.identity.use_wecom_remark, rules.identity.payer_min_tickets, rules.identity.payer_member_tickets, rules.identity.max_phones_per_member,
-          rules.identity.number_silence_days, rules.identity.reregister_gap_days,
-          rules.identity.former_link_min_days, rules.identity.max_household_members,
-          rules.identity.remark_needs_proof, rules.identity.name_agreement_min_share, rules.identity.name_agreement_min_pairs, rules.identity.hash)],
-    )  # fmt: skip
+    _write_rule(connection, "rule_identity", rules.identity, {
+        "max_wechat_accounts_per_phone": integer, "max_cards_per_phone": integer, "use_wecom_remark": boolean,
+        "payer_min_tickets": integer, "payer_member_tickets": integer, "max_phones_per_member": integer,
+        "number_silence_days": integer, "reregister_gap_days": integer, "former_link_min_days": integer,
+        "max_household_members": integer, "remark_needs_proof": boolean, "name_agreement_min_share": number,
+        "name_agreement_min_pairs": integer, "rule_hash": text,
+    })  # fmt: skip
     _write(
         connection,
         "identity_decisions",
@@ -182,26 +169,17 @@ def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, ke
          "feed_b": text, "record_id_b": text, "since": pa.date32(), "decided_by": text, "why": text, "line": integer},
         [(d.decision, *d.record_a, *d.record_b, d.since, d.by, d.why, d.line) for d in rules.identity_decisions],
     )  # fmt: skip
-    health = rules.identity.health
-    _write(
-        connection,
-        "rule_identity_health",
-        {"suspect_min_people": integer, "suspect_factor": number, "suspect_tickets_a_day": integer,
-         "suspect_busy_days": integer, "alarm_factor": number, "alarm_min_statements": integer},
-        [(health.suspect_min_people, health.suspect_factor, health.suspect_tickets_a_day, health.suspect_busy_days,
-          health.alarm_factor, health.alarm_min_statements)],
-    )  # fmt: skip
+    _write_rule(connection, "rule_identity_health", rules.identity.health, {
+        "suspect_min_people": integer, "suspect_factor": number, "suspect_tickets_a_day": integer,
+        "suspect_busy_days": integer, "alarm_factor": number, "alarm_min_statements": integer,
+    })  # fmt: skip
     _write(connection, "placeholder_phones", {"phone_token": text},
-           [(token,) for token in _placeholder_tokens(chain, key)])  # fmt: skip
-    churn, koc = rules.churn, rules.koc
-    _write(connection, "rule_churn", {"l1_days": integer, "l2_days": integer, "l3_days": integer, "rule_hash": text},
-           [(churn.l1_days, churn.l2_days, churn.l3_days, churn.hash)])  # fmt: skip
-    _write(
-        connection,
-        "rule_koc",
-        {"spend_30d_fen": pa.int64(), "shares_30d": integer, "max_complaints": integer, "rule_hash": text},
-        [(koc.spend_30d_fen, koc.shares_30d, koc.max_complaints, koc.hash)],
-    )
+           [(token,) for token in placeholder_tokens(rules, key)])  # fmt: skip
+    _write_rule(connection, "rule_churn", rules.churn,
+                {"l1_days": integer, "l2_days": integer, "l3_days": integer, "rule_hash": text})  # fmt: skip
+    _write_rule(connection, "rule_koc", rules.koc,
+                {"spend_30d_fen": pa.int64(), "shares_30d": integer, "max_complaints": integer,
+                 "rule_hash": text})  # fmt: skip
     _write(connection, "high_margin_categories", {"category": text},
            [(name,) for name in sorted(set(rules.guards.high_margin_categories))])  # fmt: skip
     _write(connection, "rule_segments", {"segment_id": text, "name": text, "definition_hash": text},
@@ -230,6 +208,21 @@ def _tables(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, ke
         connection.execute(f"create or replace table ops.{name} as select * from feedback order by all")
         connection.unregister("feedback")
     set_state(connection, "attempted_as_of", as_of.isoformat())
+
+
+def placeholder_tokens(rules: Rules, key: ChainKey) -> list[str]:
+    """Tokens of the numbers that are nobody's, whoever listed them, sorted."""
+    phones = map(classify_phone, {*rules.identity.placeholder_phones, *DUMMY_NUMBERS})
+    token = key.token_maker()
+    return sorted({token(phone.e164) for phone in phones if phone is not None and phone.e164 is not None})
+
+
+def _write_rule(
+    connection: duckdb.DuckDBPyConnection, name: str, rule: Any, schema: dict[str, pa.DataType]
+) -> None:
+    """One row of fields of the rule that are called like the columns; `rule_hash` is its hash."""
+    row = tuple(rule.hash if column == "rule_hash" else getattr(rule, column) for column in schema)
+    _write(connection, name, schema, [row])
 
 
 def _write(
