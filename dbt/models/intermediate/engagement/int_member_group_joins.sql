@@ -41,8 +41,6 @@ select
 from joins
 cross join run_context
 inner join record_members
-    on joins.connection = record_members.connection
-    and joins.feed = record_members.feed
-    and joins.record_id = record_members.record_id
+    on {{ same_record('joins', 'record_members') }}
 where record_members.member_id is not null
 group by record_members.member_id

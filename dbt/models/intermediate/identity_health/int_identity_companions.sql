@@ -58,10 +58,7 @@ pairs as (
         min(greatest(a.first_seen_on, b.first_seen_on)) as first_on
     from usable as a
     inner join usable as b
-        on
-            a.connection = b.connection
-            and a.feed = b.feed
-            and a.record_id = b.record_id
+        on {{ same_record('a', 'b') }}
             and a.id_kind < b.id_kind
     group by
         a.namespace,

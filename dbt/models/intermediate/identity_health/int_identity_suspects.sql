@@ -91,14 +91,12 @@ spreads as (
 
 ),
 
--- the upper quartile does not move while fewer than a quarter of a kind's identifiers are bad; of a handful nothing
--- can be said to be usual
 usual_spreads as (
 
     select
         id_kind,
         other_kind,
-        case when count(*) >= 20 then percentile_disc(0.75) within group (order by effective) else 1 end as upper_quartile
+        {{ usual('effective') }} as upper_quartile
     from spreads
     group by id_kind, other_kind
 
@@ -199,7 +197,7 @@ usual_days as (
 
     select
         namespace,
-        case when count(*) >= 20 then percentile_disc(0.75) within group (order by tickets) else 1 end as upper_quartile
+        {{ usual('tickets') }} as upper_quartile
     from days
     group by namespace
 

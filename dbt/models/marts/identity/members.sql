@@ -110,10 +110,7 @@ purchases as (
         purchases.business_date
     from {{ ref("int_purchases_netted") }} as purchases
     inner join recognitions
-        on
-            purchases.connection = recognitions.connection
-            and purchases.feed = recognitions.feed
-            and purchases.record_id = recognitions.record_id
+        on {{ same_record('purchases', 'recognitions') }}
     where purchases.is_purchase
 ),
 

@@ -36,6 +36,4 @@ select
     purchases.coupon_code
 from purchases
 left join record_members
-    on purchases.connection = record_members.connection
-    and purchases.feed = record_members.feed
-    and purchases.record_id = record_members.record_id
+    on {{ same_record('purchases', 'record_members') }}

@@ -1,6 +1,8 @@
 -- Grain: namespace × shop × business date, the last 92 days. Not incremental: what is shared or suspect is known of all
 -- days anew each night; the window bounds the cost.
 
+{% set shop_day = ['namespace', 'store_code', 'business_date'] %}
+
 with
 
 mentions as (
@@ -58,10 +60,7 @@ uses as (
         count(distinct statements.connection || '|' || statements.feed || '|' || statements.record_id) as records
     from mentions
     inner join statements
-        on
-            mentions.connection = statements.connection
-            and mentions.feed = statements.feed
-            and mentions.record_id = statements.record_id
+        on {{ same_record('mentions', 'statements') }}
     group by
         statements.namespace,
         mentions.store_code,
@@ -161,20 +160,11 @@ measured as (
         coalesce(used.placeholder_statements, 0) + coalesce(invalid_phones.invalid_phones, 0) as bad_values
     from grain
     left join used
-        on
-            grain.namespace = used.namespace
-            and grain.store_code = used.store_code
-            and grain.business_date = used.business_date
+        on {{ equal_in(shop_day, 'grain', 'used') }}
     left join invalid_phones
-        on
-            grain.namespace = invalid_phones.namespace
-            and grain.store_code = invalid_phones.store_code
-            and grain.business_date = invalid_phones.business_date
+        on {{ equal_in(shop_day, 'grain', 'invalid_phones') }}
     left join flagged
-        on
-            grain.namespace = flagged.namespace
-            and grain.store_code = flagged.store_code
-            and grain.business_date = flagged.business_date
+        on {{ equal_in(shop_day, 'grain', 'flagged') }}
 
 ),
 
@@ -232,10 +222,7 @@ judged as (
     cross join rules
     -- a week of the shop's own days at least, or nothing is usual yet
     left join baselines
-        on
-            measured.namespace = baselines.namespace
-            and measured.store_code = baselines.store_code
-            and measured.business_date = baselines.business_date
+        on {{ equal_in(shop_day, 'measured', 'baselines') }}
             and baselines.days_before >= 7
 
 ),

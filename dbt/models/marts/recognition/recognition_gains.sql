@@ -94,10 +94,7 @@ taught_payers as (
         ) as lesson
     from statements
     inner join named_tickets
-        on
-            statements.connection = named_tickets.connection
-            and statements.feed = named_tickets.feed
-            and statements.record_id = named_tickets.record_id
+        on {{ same_record('statements', 'named_tickets') }}
     where statements.role = 'payer'
 
 ),
@@ -163,20 +160,11 @@ sales as (
         record_members.member_id is not null and customers.member_id is not null as is_linked
     from purchases
     left join sale_records
-        on
-            purchases.connection = sale_records.connection
-            and purchases.feed = sale_records.feed
-            and purchases.record_id = sale_records.record_id
+        on {{ same_record('purchases', 'sale_records') }}
     left join record_members
-        on
-            purchases.connection = record_members.connection
-            and purchases.feed = record_members.feed
-            and purchases.record_id = record_members.record_id
+        on {{ same_record('purchases', 'record_members') }}
     left join own_sales
-        on
-            purchases.connection = own_sales.connection
-            and purchases.feed = own_sales.feed
-            and purchases.record_id = own_sales.record_id
+        on {{ same_record('purchases', 'own_sales') }}
     left join customers
         on
             record_members.member_id = customers.member_id

@@ -27,10 +27,7 @@ counted as (
         sum(purchases.spend_fen) as spend_fen
     from purchases
     left join record_members
-        on
-            purchases.connection = record_members.connection
-            and purchases.feed = record_members.feed
-            and purchases.record_id = record_members.record_id
+        on {{ same_record('purchases', 'record_members') }}
     group by
         purchases.business_date,
         coalesce(purchases.store_code, 'unknown'),
