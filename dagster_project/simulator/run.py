@@ -137,17 +137,7 @@ def simulate(
         tell(tr("人、门店与商品", "people, shops and goods"))
         build_catalogue(con, world)
         build_people(con, world)
-        if traps:
-            build_trapped(con, world, traps)
-            build_habitual_trips(con, world)
-            number_trips(con, world)
-            add_tastes(con)
-            build_card_versions(con, world)
-        else:
-            build_trips(con, world)
-            run_win_back(con, world)
-            number_trips(con, world)
-            build_coupons(con, world)
+        _decide(con, world, traps)
         # not before: a rate that no chain can have leaves the old world as it was
         _clear(out)
         landing = Landing(con, world, out)
@@ -188,15 +178,17 @@ def simulate(
             emit_registers(con, world, landing)
             build_wecom(con, world, landing, wecom_world)
         landing.close_truth()
-        caught: dict[str, int] = {}
         if traps:
             # the plain world's column for what the person really has
             con.execute("update person set phone_2 = second_phone")
-            _write_effects(con, out / "truth")
-            _write_identifiers(con, out / "truth")
+        _write_effects(con, out / "truth")
+        _write_identifiers(con, out / "truth")
+        caught: dict[str, int] = {}
+        if traps:
             caught = write_notes(con, out / "truth" / "traps.csv")
         else:
-            _write_truth(con, out / "truth")
+            _write_experiments(con, out / "truth")
+            _write_happenings(con, out / "truth")
         _write_chain(con, world, out)
         _write_rules(out / "rules")
         size = con.execute(
@@ -221,6 +213,21 @@ def simulate(
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         traps=caught,
     )
+
+
+def _decide(con: duckdb.DuckDBPyConnection, world: World, traps: Traps | None) -> None:
+    """Who buys when and what happens to them, before any of it is written."""
+    if traps:
+        build_trapped(con, world, traps)
+        build_habitual_trips(con, world)
+        number_trips(con, world)
+        add_tastes(con)
+        build_card_versions(con, world)
+        return
+    build_trips(con, world)
+    run_win_back(con, world)
+    number_trips(con, world)
+    build_coupons(con, world)
 
 
 def bench(persons: int = 40_000, days: int = 180, stores: int = 20, seed: int = 7) -> float:
@@ -278,10 +285,8 @@ def _write_effects(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     )
 
 
-def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """What only the simulator can know: persons, effects, the win-back trial, and who held which identifier when."""
-    _write_effects(con, folder)
-    _write_identifiers(con, folder)
+def _write_experiments(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """The win-back trial: who was treated, and who would have come back either way."""
     con.execute(
         f"""copy (select p.person_id, 'win_back' as experiment, on_day(t.day) as assigned_on,
             if(t.treated, 'treatment', 'holdout') as arm,
@@ -290,6 +295,10 @@ def _write_truth(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
             p.coupon_effect::DECIMAL(6, 4) as chance_to_lift, t.code as coupon_code
         from trial t join person p using (pid) order by p.person_id) to '{folder / "experiments.csv"}' (header)"""
     )
+
+
+def _write_happenings(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """To whom of the plain world something happened that misleads identity."""
     con.execute(
         f"""copy (
             select * from (

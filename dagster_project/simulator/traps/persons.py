@@ -17,29 +17,16 @@ from dagster_project.simulator.settings import Rates, World
 from dagster_project.simulator.traps.rates import Traps
 
 # What the plain world does by ticket or person at rates of its own is the business of the traps here.
-_QUIET = {
-    "number_changed": 0.0,
-    "number_recycled": 0.0,
-    "second_phone": 0.0,
-    "second_card": 0.0,
-    "family_phone": 0.0,
-    "handed_card": 0.0,
-    "new_wechat": 0.0,
-    "partner_pays": 0.0,
-    "said_mistyped": 0.0,
-    "said_cashier": 0.0,
-    "said_shop": 0.0,
-    "said_placeholder": 0.0,
-    "said_masked": 0.0,
-    "order_phone_masked": 0.0,
-    "receiver_other": 0.0,
-    "receiver_masked": 0.0,
-    "remark_phone_wrong": 0.0,
-    "card_phone_masked": 0.0,
-    "card_phone_placeholder": 0.0,
-    "card_phone_mistyped": 0.0,
-    "coupon_ticket": 0.0,
-}
+_QUIET = dict.fromkeys(
+    (
+        *("number_changed", "number_recycled", "second_phone", "second_card", "family_phone"),
+        *("handed_card", "new_wechat", "partner_pays", "coupon_ticket"),
+        *("said_mistyped", "said_cashier", "said_shop", "said_placeholder", "said_masked"),
+        *("order_phone_masked", "receiver_other", "receiver_masked", "remark_phone_wrong"),
+        *("card_phone_masked", "card_phone_placeholder", "card_phone_mistyped"),
+    ),
+    0.0,
+)
 
 
 def quiet(rates: Rates) -> Rates:
