@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Self
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 import httpx
 
 from dagster_project.lang import tr
-from dagster_project.sources.http import HttpCore, SlidingWindow
+from dagster_project.sources.http import HttpCore, HttpOwner, SlidingWindow
 
 
-class ApiClient:
+class ApiClient(HttpOwner):
     """One connection; the vendor's own calls are in the subclasses. The constructor is that of `ClientFactory`.
 
     Args:
@@ -54,16 +54,6 @@ class ApiClient:
 
     def _set_up(self) -> None:
         """What a vendor reads from the settings, and its token; nothing is called yet."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._http.close()
 
 
 def whole_setting(settings: Mapping[str, str], key: str, default: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -242,6 +242,22 @@ class HttpCore:
                 f"{path} was sent but its answer was lost ({_name(why)}): look it up before repeating",
             )
         )
+
+
+class HttpOwner:
+    """Whoever has an HttpCore as `_http`: leaving it closes the connections."""
+
+    _http: HttpCore
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
 
 
 def _name(why: Exception | str) -> str:

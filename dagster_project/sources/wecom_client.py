@@ -26,7 +26,7 @@ from dagster_project.sources.errors import (
     VendorConfigError,
     VendorError,
 )
-from dagster_project.sources.http import HttpCore, SlidingWindow
+from dagster_project.sources.http import HttpCore, HttpOwner, SlidingWindow
 from dagster_project.sources.remarks import remark_name, remark_phone
 from dagster_project.sources.vendor import TokenKeeper
 
@@ -174,7 +174,7 @@ class CreatedMessage:
     failed: tuple[str, ...]
 
 
-class WecomClient:
+class WecomClient(HttpOwner):
     """One corp's customer-contact API.
 
     Args:
@@ -205,16 +205,6 @@ class WecomClient:
         self._token = TokenKeeper(self._new_token, clock)
         limiter = SlidingWindow(CALL_LIMITS, clock=clock, sleep=sleep)
         self._http = HttpCore(base_url, transport=transport, limiter=limiter, sleep=sleep, clock=clock)
-
-    def __enter__(self) -> WecomClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._http.close()
 
     # ---- reading
 
