@@ -15,6 +15,7 @@ from dagster_project.config import Chain
 from dagster_project.landing import FeedLanding, land_windows
 from dagster_project.presets import load_client
 from dagster_project.sandbox.vendors import VendorSandbox, make_world, running_vendor
+from tests.sources.vendor_stub import Clock
 
 PRESETS = {
     "pospal": "pospal_api",
@@ -26,21 +27,6 @@ PRESETS = {
 }
 # the feed that every vendor fills first
 FIRST_FEED = {name: "tickets" if name in ("pospal", "keruyun", "twodfire") else "orders" for name in PRESETS}
-
-
-class Clock:
-    """Seconds that pass only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.naps: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self.now += seconds
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import json
 from collections.abc import Iterator
 from datetime import date
@@ -22,6 +21,7 @@ from dagster_project.config import load_chain
 from dagster_project.contracts import feeds_of
 from dagster_project.sandbox.world import load_world
 from dagster_project.simulator import Rates, SimulationSummary, simulate
+from tests.folders import digests
 
 _END = date(2026, 11, 21)
 _KINDS = {"pos_main": "pos", "group_main": "groupbuy"}
@@ -121,34 +121,26 @@ def _one(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[object, ...]:
     return row
 
 
-def _digest(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
     small = {"persons": 400, "stores": 2, "days": 24}
     _synthetic(tmp_path / "a", **small)
     _synthetic(tmp_path / "b", **small)
     _synthetic(tmp_path / "c", **small, seed=6)
-    assert _digest(tmp_path / "a") == _digest(tmp_path / "b")
-    assert _digest(tmp_path / "a" / "landing") != _digest(tmp_path / "c" / "landing")
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    assert digests(tmp_path / "a" / "landing") != digests(tmp_path / "c" / "landing")
 
 
 def test_the_real_basis_is_deterministic_too(tmp_path: Path, real: SimulationSummary) -> None:
     again = tmp_path / "again"
     simulate(again, basis="real", persons=900, stores=3, days=40, seed=5, end=_END)
-    assert _digest(again) == _digest(real.out)
+    assert digests(again) == digests(real.out)
 
 
 def test_running_again_replaces_the_old_world(tmp_path: Path) -> None:
     _synthetic(tmp_path / "a", persons=300, days=30)
     _synthetic(tmp_path / "a", persons=200, days=10)
     _synthetic(tmp_path / "b", persons=200, days=10)
-    assert _digest(tmp_path / "a") == _digest(tmp_path / "b")
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
 
 
 def test_a_chain_that_was_not_simulated_is_left_alone(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from dagster_project.config import ConfigError
 from dagster_project.contracts import feeds_of
 from dagster_project.simulator import Traps, load_traps, simulate
 from dagster_project.simulator.traps import TRAPS
+from tests.folders import digests
 
 _END = date(2026, 11, 21)
 _DAYS = 243
@@ -165,19 +165,11 @@ def _aligned(path: Path, names: list[str]) -> pa.Table:
     return pa.table({**columns, "_night": [path.parent.name] * len(table), "_file": [path.name] * len(table)})
 
 
-def _digest(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         _simulate(tmp_path / name, Traps(), 700, seed)
-    assert _digest(tmp_path / "a") == _digest(tmp_path / "b")
-    assert _digest(tmp_path / "a" / "landing") != _digest(tmp_path / "c" / "landing")
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    assert digests(tmp_path / "a" / "landing") != digests(tmp_path / "c" / "landing")
 
 
 def test_rates_are_met(made: Made) -> None:
@@ -639,10 +631,10 @@ def test_a_wrong_file_is_told_with_its_line(tmp_path: Path, text: str, place: st
 
 def test_rates_that_no_chain_can_have_are_refused(tmp_path: Path) -> None:
     _simulate(tmp_path, Traps(), 200)
-    before = _digest(tmp_path)
+    before = digests(tmp_path)
     with pytest.raises(ValueError, match="family_phone"):
         _simulate(tmp_path, Traps(family_phone=0.9), 300)
-    assert _digest(tmp_path) == before, "a refused rate leaves the old world as it was"
+    assert digests(tmp_path) == before, "a refused rate leaves the old world as it was"
     with pytest.raises(ValueError, match="recycled_number"):
         _simulate(tmp_path, Traps(recycled_number=0.6), 300)
     with pytest.raises(ValueError, match="130"):
