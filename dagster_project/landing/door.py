@@ -19,6 +19,7 @@ from dagster_project.contracts import Feed
 from dagster_project.landing.sql import identifier, literal
 from dagster_project.privacy import ChainKey, classify_phone, mask_text, name_key
 from dagster_project.privacy.keys import TokenMaker
+from dagster_project.privacy.names import says_test
 from dagster_project.privacy.phones import (
     DUMMY_NUMBERS,
     LINKABLE_KINDS,
@@ -33,7 +34,6 @@ _PERSONAL_HEADER = re.compile(
     r"姓名|名字|昵称|收货人|收件人|联系人|地址|住址|身份证|证件|address|nick_?name|real_?name|id_?card|^name$",
     re.IGNORECASE,
 )
-_TEST_NAME = re.compile(r"测试|test", re.IGNORECASE)
 # RE2: ids worth a look one by one; a number from abroad shows itself by its plus
 _MAYBE_PHONE_ID = rf"{MAYBE_PHONE}|^\s*\+[0-9]"
 # where persons' numbers are usual, a leading 0 is a trunk code; elsewhere twelve figures are a barcode
@@ -94,7 +94,7 @@ class _Passed:
 
 
 def _is_test(text: str | None) -> str | None:
-    return ("Y" if _TEST_NAME.search(text) else "N") if text else None
+    return ("Y" if says_test(text) else "N") if text else None
 
 
 def _name_columns(name: str, values: pa.ChunkedArray, tokens: TokenMaker) -> _Passed:

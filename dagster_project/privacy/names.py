@@ -61,10 +61,15 @@ def name_key(cell: str | None) -> str | None:
     if not cell:
         return None
     text = _ASIDE.sub(" ", unicodedata.normalize("NFKC", cell)).translate(_DOTS)
-    if _MASK.search(text) or _TEST.search(text) or any(character.isdigit() for character in text):
+    if _MASK.search(text) or says_test(text) or any(character.isdigit() for character in text):
         return None
     text = _DECORATION.sub(" ", text).strip(" ·'’-")
     return _han_name("".join(text.split())) or _latin_name(text)
+
+
+def says_test(text: str) -> bool:
+    """Whether the name says of itself that it is a trial entry."""
+    return _TEST.search(text) is not None
 
 
 def _han_name(text: str) -> str | None:
