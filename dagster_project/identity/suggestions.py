@@ -256,7 +256,7 @@ def _settings_of(comparison: _Comparison, chances: Mapping[str, float | None]) -
     levels: list[dict[str, Any]] = [{"sql_condition": comparison.missing, "is_null_level": True}]
     m_left, u_left = 1.0, 1.0
     for level in comparison.levels:
-        share = chances.get(f"share:{level.chance}") or 0.0 if level.parted else 1.0
+        share = (chances.get(f"share:{level.chance}") or 0.0) if level.parted else 1.0
         m = max(level.m * share, _LEAST_U)
         u = max(chances.get(level.chance) or 0.0, _LEAST_U, m / _FAMILY_FACTOR if level.family else 0.0)
         u = min(u, _MOST_U * u_left)

@@ -27,6 +27,17 @@ _GOODS = r"(?s)\s*(.+?)\+(\d+(?:\.\d+)?)(?:[\s,，;；、]+|$)"
 _MOMENTS = ", ".join(
     f"'{text}'" for text in ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M", "%Y.%m.%d %H:%M")
 )
+# how systems word a receipt or order whose money goes back; more words than one stand in a cell, in any order
+_NOT_ALL_BACK = "部分|未|无|不退|拒绝|退款中|关闭|失败|取消"
+_KEEPS_MONEY = (
+    "部分|未|无|拒绝|退款中|(待|申请|等待)退|退款(申请|处理|审核)|(退款|退货|售后|维权)(已)?(关闭|取消|撤销|失败|驳回)"
+    "|(取消|撤销)退款|取消中|申请取消"
+)
+_ALL_BACK = "(全额|全部|已|^)退款|已退货|退款(成功|完成)"
+_CALLED_OFF = (
+    "未成团|已取消|已关闭|(交易|订单)(关闭|取消)|取消订单"
+    "|(用户|买家|顾客|客户|商家|卖家|系统|超时|自动)(取消|关闭)|^(取消|关闭)$"
+)
 _YEAR_3000 = 32_503_680_000  # seconds; later is another unit, which the checks refuse by its text
 
 _MACROS = f"""
@@ -35,6 +46,10 @@ create macro num(x) as {amount("clean(x)")};
 create macro all_num(x) as bool_and(clean(x) is null or num(x) is not null);
 create macro moment(x) as strftime(coalesce(try_cast(clean(x) as timestamp), try_strptime(clean(x), [{_MOMENTS}])), '%Y-%m-%d %H:%M');
 create macro sign_abs(x, negative) as case when negative then -abs(num(x)) else abs(num(x)) end;
+create macro gives_back(x) as coalesce(regexp_matches(x, '退'), false) and not regexp_matches(x, '{_NOT_ALL_BACK}');
+create macro keeps_money(x) as regexp_matches(x, '{_KEEPS_MONEY}');
+create macro all_back(x) as regexp_matches(x, '{_ALL_BACK}');
+create macro called_off(x) as regexp_matches(x, '{_CALLED_OFF}');
 create macro hash_id(parts) as substr(sha256(array_to_string(list_transform(parts, lambda p:
     case when clean(p) is null then '-' else length(clean(p)) || ':' || clean(p) end), '|')), 1, 16);
 create macro moved(x, places) as case when num(x) is null then clean(x)
