@@ -25,6 +25,18 @@ nodes as (
     select * from {{ ref("int_identity_nodes") }}
 ),
 
+edges as (
+    select * from {{ ref("int_identity_edges") }}
+),
+
+resolution as (
+    select * from {{ ref("int_identity_resolution") }} where what = 'refusal'
+),
+
+phones as (
+    select identifier, masked from {{ ref("int_identity_affected_statements") }} where namespace = 'phone'
+),
+
 -- refused because two stronger links say otherwise
 overruled as (
     select
@@ -35,20 +47,18 @@ overruled as (
         edges.segment_b,
         {{ identity_overruled("resolution.kind") }} as reason,
         resolution.kind || ': ' || nodes_a.identifier || ' <> ' || nodes_b.identifier as evidence
-    from {{ ref("int_identity_resolution") }} as resolution
-    inner join {{ ref("int_identity_edges") }} as edges on resolution.link_no = edges.link_no
+    from resolution
+    inner join edges on resolution.link_no = edges.link_no
     inner join nodes as nodes_a on resolution.node_no = nodes_a.node_no
     inner join nodes as nodes_b on resolution.other_no = nodes_b.node_no
-    where resolution.what = 'refusal'
 ),
 
 masks as (
     select
         identifier,
         min(masked) as masked
-    from {{ ref("int_identity_affected_statements") }}
-    where namespace = 'phone'
-    group by 1
+    from phones
+    group by identifier
 ),
 
 final as (

@@ -16,6 +16,10 @@ resolution as (
     select * from {{ ref("int_identity_resolution") }} where what = 'refusal'
 ),
 
+edges as (
+    select * from {{ ref("int_identity_edges") }}
+),
+
 nodes as (
     select * from {{ ref("int_identity_nodes") }}
 ),
@@ -41,9 +45,10 @@ by_others as (
         edges.namespace_b,
         edges.identifier_b,
         {{ identity_overruled("resolution.kind") }} as reason,
-        resolution.kind || ': ' || nodes_a.identifier || ' <> ' || nodes_b.identifier || '; ' || edges.evidence as evidence
+        resolution.kind || ': ' || nodes_a.identifier || ' <> ' || nodes_b.identifier || '; '
+        || edges.evidence as evidence
     from resolution
-    inner join {{ ref("int_identity_edges") }} as edges on resolution.link_no = edges.link_no
+    inner join edges on resolution.link_no = edges.link_no
     inner join nodes as nodes_a on resolution.node_no = nodes_a.node_no
     inner join nodes as nodes_b on resolution.other_no = nodes_b.node_no
 ),
@@ -63,9 +68,13 @@ ranked as (
             order by reason, evidence
         ) as place
     from refused
+),
+
+final as (
+    select namespace_a, identifier_a, namespace_b, identifier_b, reason, evidence
+    from ranked
+    where place = 1
 )
 
-select namespace_a, identifier_a, namespace_b, identifier_b, reason, evidence
-from ranked
-where place = 1
+select * from final
 order by namespace_a, identifier_a, namespace_b, identifier_b
