@@ -146,35 +146,44 @@ def _gather(first, second, nexts):
 
 
 @njit(cache=True)
+def _in_use(node, kind, moment, group_class, starts, ends):
+    return group_class[node] == kind and starts[node] <= moment < ends[node]
+
+
+@njit(cache=True)
 def _conflict(found, of_first, group_class, group, starts, ends, limits):
-    """Whether two sets of nodes may be one person's: the class that they would break or −1, and two nodes that do."""
-    for i in range(len(found)):
-        u = found[i]
+    """Whether two sets of nodes may be one person's: the class that they would break or −1, and two nodes that do.
+
+    Most is in use at some moment when something comes into use: each of those is looked at. Either set alone keeps
+    the limits, so what breaks one stands on both sides.
+    """
+    things = np.empty(len(found), dtype=np.int64)
+    for u in found:
         kind = group_class[u]
         if kind < 0:
             continue
-        beside, across = 1, -1
-        for j in range(len(found)):
-            v = found[j]
-            if group_class[v] != kind or group[v] == group[u] or starts[v] >= ends[u] or starts[u] >= ends[v]:
+        used = 0
+        for v in found:
+            if not _in_use(v, kind, starts[u], group_class, starts, ends):
                 continue
-            counted = False
-            for k in range(j):
-                w = found[k]
-                if (
-                    group_class[w] == kind
-                    and group[w] == group[v]
-                    and starts[w] < ends[u]
-                    and starts[u] < ends[w]
-                ):
-                    counted = True
+            for i in range(used):
+                if things[i] == group[v]:
                     break
-            if not counted:
-                beside += 1
-            if (i < of_first) != (j < of_first):
-                across = v
-        if across != -1 and beside > limits[kind]:
-            return kind, u, across
+            else:
+                things[used] = group[v]
+                used += 1
+                if used > limits[kind]:
+                    break
+        if used <= limits[kind]:
+            continue
+        for a in found[:of_first]:
+            for b in found[of_first:]:
+                if (
+                    group[a] != group[b]
+                    and _in_use(a, kind, starts[u], group_class, starts, ends)
+                    and _in_use(b, kind, starts[u], group_class, starts, ends)
+                ):
+                    return kind, a, b
     return -1, -1, -1
 
 

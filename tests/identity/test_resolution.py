@@ -106,24 +106,14 @@ def is_on(since: int, until: int | None, night: int) -> bool:
 
 
 def broken_by(graph: Graph, one: set[int], other: set[int]) -> set[int]:
-    """Classes of which a person of both sets would have too many at one time because of the merge."""
+    """Classes of which a person of both sets would have too many at some moment."""
     broken = set()
-    for node in one | other:
-        _, _, kind, thing, start, end = graph.nodes[node]
-        if kind < 0:
-            continue
-        beside = {
-            v
-            for v in one | other
-            if graph.nodes[v][2] == kind
-            and graph.nodes[v][3] != thing
-            and graph.nodes[v][4] < end
-            and start < graph.nodes[v][5]
-        }
-        things = {graph.nodes[v][3] for v in beside}
-        theirs = other if node in one else one
-        if beside & theirs and 1 + len(things) > graph.limits[kind]:
-            broken.add(kind)
+    for moment in {graph.nodes[node][4] for node in one | other}:
+        in_use: dict[int, set[int]] = {}
+        for _, _, kind, thing, start, end in (graph.nodes[node] for node in one | other):
+            if kind >= 0 and start <= moment < end:
+                in_use.setdefault(kind, set()).add(thing)
+        broken |= {kind for kind, things in in_use.items() if len(things) > graph.limits[kind]}
     return broken
 
 
@@ -190,6 +180,19 @@ def events_of(found: object) -> list[tuple[int, str, int, int, int, int]]:
     names = ("night", "kind", "member", "other", "node", "link")
     rows = zip(*(getattr(found, f"event_{name}").tolist() for name in names), strict=True)
     return sorted((night, EVENTS[kind], *rest) for night, kind, *rest in rows)
+
+
+def test_what_is_used_in_turn_beside_one_thing_does_not_add_up() -> None:
+    """Two numbers at a time: one for good, and others one after the other; a third at one moment is one too many."""
+    for third_starts, members in ((20, 1), (19, 2)):
+        numbers = [(0, 30), (0, 10), (10, 20), (third_starts, 30)]
+        nodes = [(0, None, 0, thing, *used) for thing, used in enumerate(numbers)]
+        graph = Graph(nodes, [(0, other, 0, None) for other in (1, 2, 3)], [2], [])
+        found = resolve(*graph.arrays())
+        assert len(set(found.root.tolist())) == members
+        if members == 2:
+            assert found.refused_by.tolist() == [-1, -1, 0]
+            assert (found.refused_a[2], found.refused_b[2]) in ((0, 3), (2, 3))
 
 
 @pytest.mark.parametrize("goes", [False, True])
