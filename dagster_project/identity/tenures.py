@@ -43,8 +43,9 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
 
     Args:
         holds: sorted by phone_no and starts_at; int64 columns phone_no, kinds (bit set of the kinds of WeChat ids of
-            an account, 0 for a card), starts_at, ends_at (seconds; the hold's proven time), records (how often the
-            holder was seen), has_moved (1: the holder took another number at ends_at).
+            an account, 0 for a card), starts_at, ends_at (seconds; the hold's proven time), born_at (since when the
+            account is used, for whatever number), records (how often the holder was seen beside taking the number),
+            has_moved (1: the holder took another number at ends_at).
         names: sorted by hold_no (position in `holds`); int64 hold_no, name_no: the names that a holder goes by.
 
     Returns:
@@ -52,7 +53,7 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
         sharing, began_by, cut_at (seconds; when its tenure began, null for the first of a number), same_as (in a
         shared tenure, the first hold of the same name that may be the same person's; else null).
     """
-    columns = ("phone_no", "kinds", "starts_at", "ends_at", "records", "has_moved")
+    columns = ("phone_no", "kinds", "starts_at", "ends_at", "born_at", "records", "has_moved")
     arrays = [np.ascontiguousarray(holds.column(name).to_numpy(), dtype=np.int64) for name in columns]
     owner, name = (
         np.ascontiguousarray(names.column(n).to_numpy(), dtype=np.int64) for n in ("hold_no", "name_no")
@@ -82,7 +83,9 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
 @njit(cache=True)
 def _is_chance(first, second):
     """Whether two people who use a number independently might well come strictly one after the other: the chance that
-    all of `first` uses lie before all of `second` is one in (first + second choose first); rare is one in a hundred."""
+    all of `first` uses lie before all of `second` is one in (first + second choose first); rare is one in a hundred.
+    Taking the number is a use of it, too."""
+    first, second = first + 1, second + 1
     ways = 1.0
     for i in range(min(first, second)):
         ways = ways * (first + second - i) / (i + 1)
@@ -105,7 +108,7 @@ def _compare(i, j, begin, name):
 
 @njit(cache=True)
 def _split(
-    phone, kinds, starts, ends, records, moved, begin, name,
+    phone, kinds, starts, ends, born, records, moved, begin, name,
     max_accounts, max_cards, silence, reregister_gap, names_differ,
 ):  # fmt: skip
     count = len(phone)
@@ -132,11 +135,17 @@ def _split(
             # of two people who appear in one second neither follows the other
             tied = starts[j] == starts[i]
             if kinds[i] & kinds[j]:
+                # an account that replaces another comes after it, and soon
                 differs = alike == -1 or (
                     alike == 0
-                    and (starts[i] - ends[j] > reregister_gap or _is_chance(records[j], records[i]))
+                    and (
+                        born[i] // DAY < ends[j] // DAY
+                        or born[i] - ends[j] > reregister_gap
+                        or _is_chance(records[j], records[i])
+                    )
                 )
-                if at_once or (tied and differs):
+                # she may lose one and register the next on the same day, and some systems write no time of day
+                if ends[j] // DAY > starts[i] // DAY or ((at_once or tied) and differs):
                     accounts += 1
                 elif differs:
                     followed = True

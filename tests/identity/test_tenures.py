@@ -18,7 +18,8 @@ Found = list[tuple[int, bool, str, str, int | None, int | None]]
 
 @dataclass
 class Hold:
-    """One holder's use of a number, times in days. kinds: bits of an account's ids, 0 for a card."""
+    """One holder's use of a number, times in days. kinds: bits of an account's ids, 0 for a card. born: since when
+    the account is used at all; None: since it has the number."""
 
     start: float
     end: float
@@ -27,6 +28,11 @@ class Hold:
     moved: bool = False
     names: set[int] = field(default_factory=set)
     phone: int = 0
+    born: float | None = None
+
+    @property
+    def born_at(self) -> int:
+        return self.starts_at if self.born is None else round(self.born * DAY)
 
     @property
     def starts_at(self) -> int:
@@ -51,6 +57,7 @@ def tables(holds: list[Hold]) -> tuple[pa.Table, pa.Table]:
         "kinds": [hold.kinds for hold in holds],
         "starts_at": [hold.starts_at for hold in holds],
         "ends_at": [hold.ends_at for hold in holds],
+        "born_at": [hold.born_at for hold in holds],
         "records": [hold.records for hold in holds],
         "has_moved": [int(hold.moved) for hold in holds],
     }
@@ -82,15 +89,18 @@ def alike(one: Hold, other: Hold) -> bool | None:
 
 
 def is_chance(one: Hold, other: Hold) -> bool:
-    return comb(one.records + other.records, one.records) <= 100
+    """Taking the number is a use of it, too."""
+    return comb(one.records + other.records + 2, one.records + 1) <= 100
 
 
 def follows(before: Hold, now: Hold, rules: TenureRules) -> bool:
     """Whether `now`, who comes after `before`, must be somebody else."""
     same_name = alike(before, now)
     if before.kinds & now.kinds:
-        too_late = now.starts_at - before.ends_at > rules.reregister_gap * DAY
-        return same_name is False or (same_name is None and (too_late or is_chance(before, now)))
+        too_late = now.born_at - before.ends_at > rules.reregister_gap * DAY
+        too_early = now.born_at // DAY < before.ends_at // DAY
+        chance = too_late or too_early or is_chance(before, now)
+        return same_name is False or (same_name is None and chance)
     of_two_sorts = bool(before.kinds) != bool(now.kinds) or bool(before.kinds and now.kinds)
     return same_name is False and (rules.names_differ or not of_two_sorts)
 
@@ -106,6 +116,9 @@ def stands_beside(before: Hold, now: Hold, rules: TenureRules) -> str:
 
 def is_beside(before: Hold, now: Hold, rules: TenureRules) -> bool:
     tied = before.starts_at == now.starts_at
+    if before.kinds & now.kinds and before.ends_at // DAY == now.starts_at // DAY:
+        # one account lost and the next registered on one day
+        return (tied or before.ends_at > now.starts_at) and follows(before, now, rules)
     return before.ends_at > now.starts_at or (tied and follows(before, now, rules))
 
 
@@ -168,7 +181,9 @@ def random_holds(rng: np.random.Generator) -> list[Hold]:
             names = {int(name) for name in rng.integers(0, 3, int(rng.integers(0, 3)))}
             kinds = int(rng.choice([0, 0, 1, 1, 2, 3]))
             records = int(rng.choice([0, 1, 2, 4, 9, 60]))
-            holds.append(Hold(start, end, kinds, records, bool(rng.integers(2)), names, phone))
+            born = start - float(rng.choice([0, 0, 0.5, 30]))
+            end += float(rng.choice([0, 0, 0.25]))
+            holds.append(Hold(start, end, kinds, records, bool(rng.integers(2)), names, phone, born))
     return sorted(holds, key=lambda hold: (hold.phone, hold.starts_at, hold.ends_at))
 
 
@@ -202,7 +217,7 @@ def test_neither_other_numbers_nor_what_names_and_kinds_are_called_matter() -> N
         swapped = [
             Hold(
                 h.start, h.end, (h.kinds & 1) * 2**60 | (h.kinds & 2) * 4, h.records, h.moved,
-                {7 - n for n in h.names}, h.phone + 5,
+                {7 - n for n in h.names}, h.phone + 5, h.born,
             )
             for h in holds
         ]  # fmt: skip
@@ -251,9 +266,21 @@ def test_accounts_one_after_the_other_are_one_persons_within_the_gap() -> None:
     # other names speak against one person at any gap, a common one for her
     assert tenures(account(0, 10, 1), account(11, 80, 2)) == [0, 1]
     assert tenures(account(0, 10, 1, 2), account(80, 90, 2, 3)) == [0, 0]
-    # two who were seen a few times each may come one after the other by chance: 9!/(4! 5!) = 126 ways, 8!/(4! 4!) = 70
-    assert tenures(account(0, 10, records=4), account(11, 20, records=5)) == [0, 0]
-    assert tenures(account(0, 10, records=4), account(11, 20, records=4)) == [0, 1]
+    # two who were seen a few times each, beside when they took the number, may come one after the other by chance:
+    # 9!/(4! 5!) = 126 ways, 8!/(4! 4!) = 70
+    assert tenures(account(0, 10, records=3), account(11, 20, records=4)) == [0, 0]
+    assert tenures(account(0, 10, records=3), account(11, 20, records=3)) == [0, 1]
+
+
+def test_an_account_that_replaces_another_begins_after_it_and_soon() -> None:
+    # when it took the number does not matter, but since when it is used
+    assert tenures(account(0, 10), account(80, 90, born=55)) == [0, 0]
+    assert tenures(account(0, 10), account(20, 90, born=9)) == [0, 1]
+    # lost and registered on one day
+    assert sharing(account(0, 10.75), account(10.5, 90)) == ["", ""]
+    assert tenures(account(0, 10.75), account(10.5, 90)) == [0, 0]
+    assert sharing(account(0, 10.75, 1), account(10.5, 90, 2)) == ["accounts", "accounts"]
+    assert sharing(account(0, 11), account(10.5, 90)) == ["accounts", "accounts"]
 
 
 def test_a_family_at_one_time_shares_the_number() -> None:

@@ -66,7 +66,10 @@ select
         else named.namespace
     end as id_kind,
     min(activity.first_at) over (partition by named.account) as first_at,
-    max(activity.last_at) over (partition by named.account) as last_at,
+    coalesce(
+        max(activity.used_at) over (partition by named.account),
+        min(activity.first_at) over (partition by named.account)
+    ) as last_at,
     max(activity.events) over (partition by named.account) as events
 from named
 left join {{ ref("int_identity_activity") }} as activity using (namespace, identifier)

@@ -17,6 +17,11 @@ select
     identifier,
     min(first_at) as first_at,
     coalesce(max(case when {{ identity_is_event("feed") }} then last_at end), min(first_at)) as last_at,
+    -- a card's row, however often it is renewed, is no use of the account that was once bound to it
+    coalesce(
+        max(case when {{ identity_is_event("feed") }} then last_at end),
+        min(case when feed != 'members' or namespace = 'pos_member' then first_at end)
+    ) as used_at,
     count(case when {{ identity_is_event("feed") }} then 1 end) as events
 from statements
 group by 1, 2

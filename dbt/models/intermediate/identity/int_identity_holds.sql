@@ -36,7 +36,11 @@ ties as (
         phone_claims.identifier_b,
         claims.namespace_b,
         claims.identifier_b,
-        phone_claims.first_at, phone_claims.last_at, phone_claims.ended_at, phone_claims.first_seen_on
+        phone_claims.first_at,
+        -- a card's row goes on being renewed when the account that was once bound to it is not used any more
+        case when phone_claims.namespace_a != 'pos_member' then phone_claims.last_at end,
+        phone_claims.ended_at,
+        phone_claims.first_seen_on
     from phone_claims
     inner join claims using (connection, feed, record_id)
     where claims.namespace_b != 'phone'
@@ -48,7 +52,7 @@ holders as (
         coalesce(accounts.account, ties.namespace || ':' || ties.identifier) as holder,
         max(case when ties.namespace = 'pos_member' then 1 else 0 end) = 1 as is_card,
         min(ties.first_at) as first_at,
-        max(ties.last_at) as last_at,
+        coalesce(max(ties.last_at), min(ties.first_at)) as last_at,
         case when count(ties.ended_at) = count(*) then max(ties.ended_at) end as ended_at,
         min(ties.first_seen_on) as first_seen_on,
         max(coalesce(accounts.first_at, activity.first_at)) as used_from,
@@ -103,6 +107,11 @@ spans as (
         end as ends_at,
         (numbered.ended_at is not null or coalesce(numbered.next_at > numbered.last_at, false)) as has_moved,
         coalesce(numbered.events, 0) as events,
+        -- an account may be older than its hold on this number
+        case
+            when numbered.is_card then starts_at
+            else least(numbered.first_at, coalesce(numbered.used_from, numbered.first_at))
+        end as born_at,
         numbered.first_seen_on,
         numbered.claims
     from numbered

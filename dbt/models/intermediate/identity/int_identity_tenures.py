@@ -14,7 +14,8 @@ def model(dbt, session):
         found.order("hold_no")
         .project(
             "hold_no, phone_no, kinds::bigint as kinds, epoch(starts_at)::bigint as starts_at,"
-            " epoch(ends_at)::bigint as ends_at, events::bigint as records, has_moved::bigint as has_moved"
+            " epoch(ends_at)::bigint as ends_at, epoch(born_at)::bigint as born_at, events::bigint as records,"
+            " has_moved::bigint as has_moved"
         )
         .to_arrow_table()
     )
