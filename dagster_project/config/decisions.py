@@ -39,7 +39,8 @@ class RecordName(NamedTuple):
 class IdentityDecision:
     """`same`: the two records are one person; `different`: they are two. `record_a` sorts before `record_b`.
 
-    since: first business date for which it holds; None for ever. line: of the file that says so.
+    since: first night on which it is followed, the members of the nights before stay as they were; None: on all.
+    line: of the file that says so.
     """
 
     decision: Literal["same", "different"]

@@ -21,6 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 FOREVER = np.iinfo(np.int64).max
+ALWAYS = np.iinfo(np.int64).min
 EVENTS = ("created", "merged", "split", "reassigned")
 _CREATED, _MERGED, _SPLIT, _REASSIGNED = range(4)
 _DECIDED = (
@@ -79,7 +80,8 @@ def resolve(
 
     Args:
         limits: per class, how many groups of it a person may have at one time.
-        apart: pairs of nodes, shape (n, 2), that somebody decided are different people.
+        apart: shape (n, 3): pairs of nodes that somebody decided are different people, and the night since which
+            (ALWAYS: on every night).
 
     Raises:
         ValueError: arrays of unequal length, or a link that names no node; the kernels check no bounds.
@@ -89,8 +91,8 @@ def resolve(
     links = Links(*(np.ascontiguousarray(array, dtype=np.int64) for array in links))
     if len({len(array) for array in nodes}) > 1 or len({len(array) for array in links}) > 1:
         raise ValueError("nodes or links of unequal length")
-    apart = np.empty((0, 2), np.int64) if apart is None else np.ascontiguousarray(apart, dtype=np.int64)
-    for array in (links.left, links.right, apart):
+    apart = np.empty((0, 3), np.int64) if apart is None else np.ascontiguousarray(apart, dtype=np.int64)
+    for array in (links.left, links.right, apart[:, :2]):
         if array.size and not 0 <= array.min() <= array.max() < count:
             raise ValueError(f"a link names a node outside 0 … {count - 1}")
     if nodes.group_class.size and nodes.group_class.max() >= len(limits):
@@ -188,38 +190,48 @@ def _conflict(found, of_first, group_class, group, starts, ends, limits):
 
 
 @njit(cache=True)
-def _is_apart(found, of_first, other_root, parent, apart_begin, apart_other):
-    """Nodes of two sets, the second under `other_root`, that somebody decided are different people."""
+def _is_apart(found, of_first, other_root, parent, night, apart_begin, apart_other, apart_since):
+    """Nodes of two sets, the second under `other_root`, that by that night somebody decided are different people."""
     for i in range(of_first):
         u = found[i]
         for j in range(apart_begin[u], apart_begin[u + 1]):
-            if _find(parent, apart_other[j]) == other_root:
+            if apart_since[j] <= night and _find(parent, apart_other[j]) == other_root:
                 return u, apart_other[j]
     return -1, -1
 
 
 @njit(cache=True)
-def _nights(members, its_links, since, until, on, off):
-    """The nights on which a node or link of an island came or went, in order."""
-    found = np.empty(2 * (len(members) + len(its_links)), dtype=np.int64)
+def _put(found, used, night):
+    """Adds a night to the first `used` of a sorted array, which are few; returns how many there are then."""
+    if night == FOREVER or night == ALWAYS:
+        return used
+    place = used
+    while place > 0 and found[place - 1] > night:
+        place -= 1
+    if place > 0 and found[place - 1] == night:
+        return used
+    for i in range(used, place, -1):
+        found[i] = found[i - 1]
+    found[place] = night
+    return used + 1
+
+
+@njit(cache=True)
+def _nights(members, its_links, since, until, on, off, apart_begin, apart_since):
+    """The nights on which a node, link or decision of an island came or went, in order."""
+    decisions = 0
+    for node in members:
+        decisions += apart_begin[node + 1] - apart_begin[node]
+    found = np.empty(2 * (len(members) + len(its_links)) + decisions, dtype=np.int64)
     used = 0
-    for side in range(4):
-        chosen = members if side < 2 else its_links
-        times = since if side == 0 else until if side == 1 else on if side == 2 else off
-        for one in chosen:
-            night = times[one]
-            if night == FOREVER:
-                continue
-            # there are few different ones: keep them sorted
-            place = used
-            while place > 0 and found[place - 1] > night:
-                place -= 1
-            if place > 0 and found[place - 1] == night:
-                continue
-            for i in range(used, place, -1):
-                found[i] = found[i - 1]
-            found[place] = night
-            used += 1
+    for node in members:
+        used = _put(found, used, since[node])
+        used = _put(found, used, until[node])
+        for i in range(apart_begin[node], apart_begin[node + 1]):
+            used = _put(found, used, apart_since[i])
+    for link in its_links:
+        used = _put(found, used, on[link])
+        used = _put(found, used, off[link])
     return found[:used]
 
 
@@ -250,8 +262,10 @@ def _resolve(since, until, group_class, group, starts, ends, left, right, on, of
         both[2 * i], both[2 * i + 1] = apart[i, 0], apart[i, 1]
     apart_order, apart_begin = _by_key(both, count)
     apart_other = np.empty(len(both), dtype=np.int64)
+    apart_since = np.empty(len(both), dtype=np.int64)
     for i in range(len(both)):
         apart_other[i] = both[apart_order[i] ^ 1]
+        apart_since[i] = apart[apart_order[i] // 2, 2]
 
     root = np.full(count, -1)
     before = np.full(count, -1)
@@ -281,7 +295,7 @@ def _resolve(since, until, group_class, group, starts, ends, left, right, on, of
             events[used, 3], events[used, 4], events[used, 5] = -1, head, -1
             used += 1
             continue
-        for night in _nights(members, its_links, since, until, on, off):
+        for night in _nights(members, its_links, since, until, on, off, apart_begin, apart_since):
             for node in members:
                 before[node] = root[node]
                 parent[node] = node
@@ -300,7 +314,9 @@ def _resolve(since, until, group_class, group, starts, ends, left, right, on, of
                 kept, gone = min(a, b), max(a, b)
                 if heads[kept] != -1 and heads[gone] != -1:
                     found, of_first = _gather(heads[kept], heads[gone], nexts)
-                    x, y = _is_apart(found, of_first, gone, parent, apart_begin, apart_other)
+                    x, y = _is_apart(
+                        found, of_first, gone, parent, night, apart_begin, apart_other, apart_since
+                    )
                     kind = _DECIDED
                     if x == -1:
                         kind, x, y = _conflict(found, of_first, group_class, group, starts, ends, limits)
@@ -356,7 +372,7 @@ def resolve_tables(
             ids of one WeChat account are one), starts_at, ends_at (seconds or null), until_on (may be absent; null:
             still named).
         links: strongest first: link_no, node_a, node_b, first_seen_on, until_on (may be absent; null: still followed).
-        apart: node_a, node_b: nodes that somebody decided are different people.
+        apart: node_a, node_b: nodes that somebody decided are different people, since (may be absent; null: always).
         max_accounts: ids of one kind of WeChat id at one time; max_cards: of cards of one system; max_phones.
 
     Returns:
@@ -381,11 +397,11 @@ def resolve_tables(
     def days(table: pa.Table) -> NDArray[np.int64]:
         return table.column("first_seen_on").to_numpy().astype("datetime64[D]").astype(np.int64)
 
-    def ends(table: pa.Table) -> NDArray[np.int64]:
-        if "until_on" not in table.column_names:
-            return np.full(table.num_rows, FOREVER)
-        nights = table.column("until_on").to_numpy().astype("datetime64[D]")
-        return np.where(np.isnat(nights), FOREVER, nights.astype(np.int64))
+    def nights(table: pa.Table, name: str, missing: int) -> NDArray[np.int64]:
+        if name not in table.column_names:
+            return np.full(table.num_rows, missing)
+        found = table.column(name).to_numpy().astype("datetime64[D]")
+        return np.where(np.isnat(found), missing, found.astype(np.int64))
 
     # an account is a person's for good: that it was not used is no proof that somebody else may have one
     is_account = np.array([not (n == "phone" or n.startswith("pos_member ")) for n in names] + [False])[
@@ -396,7 +412,7 @@ def resolve_tables(
     found = resolve(
         Nodes(
             days(nodes),
-            ends(nodes),
+            nights(nodes, "until_on", FOREVER),
             classes,
             nodes.column("thing").to_numpy().view(np.int64),
             np.where(is_account, -forever, seconds(nodes, "starts_at", -forever)),
@@ -406,10 +422,12 @@ def resolve_tables(
             seconds(links, "node_a", 0),
             seconds(links, "node_b", 0),
             days(links),
-            ends(links),
+            nights(links, "until_on", FOREVER),
         ),
         limits,
-        np.column_stack([seconds(apart, "node_a", 0), seconds(apart, "node_b", 0)]),
+        np.column_stack(
+            [seconds(apart, "node_a", 0), seconds(apart, "node_b", 0), nights(apart, "since", ALWAYS)]
+        ),
     )
     refused = np.flatnonzero(found.refused_by != -1)
     broken = np.array([*names, "decision"], dtype=object)[np.minimum(found.refused_by[refused], len(names))]

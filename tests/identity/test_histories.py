@@ -287,11 +287,17 @@ def test_a_link_that_was_put_right_is_as_if_it_never_was(new_world: Callable[[st
     assert_same(one, other)
 
 
-def decide(world: Any, decision: str, one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+def decide(
+    world: Any,
+    decision: str,
+    one: tuple[str, str, str],
+    other: tuple[str, str, str],
+    since: str | None = None,
+) -> None:
     with world.open() as con:
         con.execute(
-            "insert into ops.identity_decisions values (?, ?, ?, ?, ?, ?, ?, null, 'me', 'asked', 1)",
-            [decision, *one, *other],
+            "insert into ops.identity_decisions values (?, ?, ?, ?, ?, ?, ?, ?, 'me', 'asked', 1)",
+            [decision, *one, *other, since],
         )
 
 
@@ -389,6 +395,85 @@ def test_a_decision_about_a_number_means_its_owner_at_the_time(world: Any) -> No
     first, second = world.member_of("orders", "A1")[0], world.member_of("orders", "B1")[0]
     assert [world.member_of("members", card)[0] for card in ("C1", "C2")] == [first, second]
     assert first != second
+
+
+def two_owners(world: Any) -> None:
+    """P1 is A's in March and B's in October, and a ticket of each names nothing but the number."""
+    world.arrive(
+        "2026-02-01",
+        "gb",
+        "groupbuy__orders",
+        *(order(f"A{day}", f"2025-03-{day:02} 10:00:00", "oA", "P1") for day in range(1, 10)),
+        *(order(f"B{day}", f"2025-10-{day:02} 10:00:00", "oB", "P1") for day in range(1, 10)),
+    )
+    world.arrive(
+        "2026-02-01",
+        "pos",
+        "pos__tickets",
+        sale("before", "2025-03-05 12:00:00", phone="P1"),
+        sale("after", "2025-10-05 12:00:00", phone="P1"),
+        sale("other", "2025-10-05 12:00:00", phone="P2"),
+    )
+
+
+@pytest.mark.parametrize(("ticket", "its"), [("before", "A1"), ("after", "B1")])
+def test_of_two_records_that_say_only_a_number_the_owners_at_the_time_are_one(
+    world: Any, ticket: str, its: str
+) -> None:
+    two_owners(world)
+    decide(world, "same", ("pos", "tickets", f"S1|{ticket}"), ("pos", "tickets", "S1|other"))
+    world.build()
+    members = {name: world.member_of("orders", name)[0] for name in ("A1", "B1")}
+    assert members["A1"] != members["B1"]
+    assert world.member_of("tickets", "S1|other") == (members[its], "phone")
+
+
+def test_who_is_not_one_owner_of_a_number_may_be_the_other(world: Any) -> None:
+    two_owners(world)
+    world.arrive(
+        "2026-02-01",
+        "pos",
+        "pos__members",
+        {"member_ref": "C1", "phone": "P1", "created_at": "2025-10-20 00:00:00"},
+    )
+    world.build()
+    assert world.member_of("members", "C1")[0] == world.member_of("orders", "B1")[0]
+    decide(world, "different", ("pos", "members", "C1"), ("pos", "tickets", "S1|before"))
+    world.build()
+    assert world.member_of("members", "C1")[0] == world.member_of("orders", "B1")[0]
+    decide(world, "different", ("pos", "members", "C1"), ("pos", "tickets", "S1|after"))
+    world.build()
+    assert (
+        len(
+            {
+                world.member_of(*record)[0]
+                for record in (("members", "C1"), ("orders", "A1"), ("orders", "B1"))
+            }
+        )
+        == 3
+    )
+
+
+def test_a_decision_with_a_date_leaves_the_nights_before_as_they_were(world: Any) -> None:
+    world.arrive(
+        "2026-02-01", "pos", "pos__members", {"member_ref": "C1", "phone": "P1"}, {"member_ref": "C2"}
+    )
+    world.arrive("2026-02-01", "gb", "groupbuy__orders", order("A", "2026-01-05 10:00:00", "oA", "P1"))
+    account, first, other = ("gb", "orders", "A"), ("pos", "members", "C1"), ("pos", "members", "C2")
+    events = "select occurred_on::varchar, kind from member_events where occurred_on > date '2026-02-01' order by 1, 2"
+    world.build()
+    published = world.read("select * from member_events order by all")
+    decide(world, "different", first, account, "2026-02-10")
+    decide(world, "same", other, account, "2026-02-12")
+    decide(world, "same", other, first, "2027-01-01")
+    world.build()
+    assert world.member_of(*first[1:])[0] != world.member_of(*account[1:])[0]
+    assert world.member_of(*other[1:])[0] == world.member_of(*account[1:])[0]
+    assert world.read(events) == [("2026-02-10", "split"), ("2026-02-12", "merged")]
+    assert (
+        world.read("select * from member_events where occurred_on <= date '2026-02-01' order by all")
+        == published
+    )
 
 
 def test_who_share_a_number_are_a_household_and_never_one_member(world: Any) -> None:

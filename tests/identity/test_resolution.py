@@ -12,6 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dagster_project.identity.resolution import (
+    ALWAYS,
     _DECIDED,
     EVENTS,
     FOREVER,
@@ -29,24 +30,24 @@ Roots = tuple[int, ...]
 
 class Graph(NamedTuple):
     """Rows as people would write them down. nodes: since, until, class, thing, start, end; links: left, right,
-    since, until, the strongest first; until None: still there."""
+    since, until, the strongest first; until None: still there. apart: two nodes, since; since None: always."""
 
     nodes: list[tuple[int, int | None, int, int, int, int]]
     links: list[tuple[int, int, int, int | None]]
     limits: list[int]
-    apart: list[tuple[int, int]]
+    apart: list[tuple[int, int, int | None]]
 
     def arrays(self) -> tuple[Nodes, Links, np.ndarray, np.ndarray]:
         def columns(rows: list[tuple], width: int) -> list[np.ndarray]:
             whole = [[FOREVER if cell is None else cell for cell in row] for row in rows]
             return list(np.array(whole, dtype=np.int64).reshape(len(rows), width).T)
 
-        apart = np.array(self.apart, dtype=np.int64).reshape(len(self.apart), 2)
+        apart = np.array([(a, b, ALWAYS if s is None else s) for a, b, s in self.apart], dtype=np.int64)
         return (
             Nodes(*columns(self.nodes, 6)),
             Links(*columns(self.links, 4)),
             np.array(self.limits, dtype=np.int64),
-            apart,
+            apart.reshape(len(self.apart), 3),
         )
 
     def known_on(self, night: int) -> Graph:
@@ -58,7 +59,8 @@ class Graph(NamedTuple):
         count = sum(node[0] <= night for node in self.nodes)
         nodes = [(since, unheard(until), *rest) for since, until, *rest in self.nodes[:count]]
         links = [(a, b, since, unheard(until)) for a, b, since, until in self.links if since <= night]
-        return Graph(nodes, links, self.limits, [pair for pair in self.apart if max(pair) < count])
+        apart = [(a, b, s) for a, b, s in self.apart if max(a, b) < count and (s is None or s <= night)]
+        return Graph(nodes, links, self.limits, apart)
 
 
 class Outcome(NamedTuple):
@@ -92,7 +94,8 @@ def random_graph(rng: np.random.Generator, *, goes: bool, constrained: bool = Tr
         if until is None or since < until:
             links.append((a, b, since, until))
     few = int(rng.integers(0, 3)) if constrained else 0
-    apart = [(int(a), int(b)) for a, b in rng.integers(0, count, (few, 2)) if a != b]
+    pairs = [(int(a), int(b)) for a, b in rng.integers(0, count, (few, 2)) if a != b]
+    apart = [(a, b, int(rng.integers(0, 9)) if rng.random() < 0.5 else None) for a, b in pairs]
     return Graph(nodes, links, [int(limit) for limit in rng.integers(1, 4, classes)], apart)
 
 
@@ -126,7 +129,10 @@ def put_together(graph: Graph, night: int) -> tuple[Roots, dict[int, set[int]], 
         if not is_on(since, until, night) or group[a] is group[b]:
             continue
         one, other = group[a], group[b]
-        if any({x, y} <= one | other and (x in one) != (y in one) for x, y in graph.apart):
+        if any(
+            {x, y} <= one | other and (x in one) != (y in one) and (decided is None or decided <= night)
+            for x, y, decided in graph.apart
+        ):
             refused[number] = {_DECIDED}
         elif broken := broken_by(graph, one, other):
             refused[number] = broken
@@ -163,9 +169,11 @@ def happened(before: Roots, after: Roots, lost: dict[int, int]) -> list[tuple[st
 
 
 def reference(graph: Graph) -> Outcome:
-    times = {time for node in graph.nodes for time in node[:2]} | {
-        t for link in graph.links for t in link[2:]
-    }
+    times = (
+        {time for node in graph.nodes for time in node[:2]}
+        | {t for link in graph.links for t in link[2:]}
+        | {decided for _, _, decided in graph.apart}
+    )
     roots: Roots = (-1,) * len(graph.nodes)
     nightly, events, refused = [], [], {}
     for night in sorted(time for time in times if time is not None):
@@ -219,7 +227,7 @@ def test_a_refusal_names_two_that_cannot_be_one_persons() -> None:
             checked += 1
             assert found.root[a] != found.root[b]
             if found.refused_by[link] == _DECIDED:
-                assert (a, b) in graph.apart or (b, a) in graph.apart
+                assert {a, b} in [set(pair[:2]) for pair in graph.apart]
             else:
                 _, _, kind, thing, start, end = graph.nodes[a]
                 other = graph.nodes[b]
@@ -328,7 +336,7 @@ def tables(graph: Graph, rng: np.random.Generator | None = None) -> tuple[pa.Tab
     if rng is not None:
         things = rng.permutation(2**40 + np.arange(len(things), dtype=np.uint64) * 2**23)
         links = [(b, a, night) if rng.random() < 0.5 else (a, b, night) for a, b, night in links]
-        apart = [(b, a) if rng.random() < 0.5 else (a, b) for a, b in apart + apart]
+        apart = [(b, a, s) if rng.random() < 0.5 else (a, b, s) for a, b, s in apart + apart]
         rng.shuffle(apart)
     nodes = pa.table(
         {
@@ -350,7 +358,8 @@ def tables(graph: Graph, rng: np.random.Generator | None = None) -> tuple[pa.Tab
         }
     )
     pairs = [pa.array([pair[i] for pair in apart], pa.int64()) for i in range(2)]
-    return nodes, edges, pa.table({"node_a": pairs[0], "node_b": pairs[1]})
+    decided = pa.array([pair[2] for pair in apart], pa.int32()).cast(pa.date32())
+    return nodes, edges, pa.table({"node_a": pairs[0], "node_b": pairs[1], "since": decided})
 
 
 def test_tables_of_one_meaning_give_one_answer() -> None:
@@ -379,7 +388,7 @@ def test_the_numbers_of_nodes_decide_ids_and_never_who_belongs_together() -> Non
         number = rng.permutation(count).tolist()
         nodes = [graph.nodes[old] for old in np.argsort(number)]
         links = [(number[a], number[b], since, until) for a, b, since, until in graph.links]
-        apart = [(number[a], number[b]) for a, b in graph.apart]
+        apart = [(number[a], number[b], since) for a, b, since in graph.apart]
         one = resolve(*graph.arrays())
         other = resolve(*Graph(nodes, links, graph.limits, apart).arrays())
         assert [r == -1 for r in one.refused_by] == [r == -1 for r in other.refused_by]
@@ -423,7 +432,7 @@ def test_the_weaker_of_two_links_gives_way() -> None:
 
 def test_a_decision_holds_across_everything_in_between() -> None:
     chain = [(0, 1), (1, 2), (2, 3)]
-    assert simple([-1] * 4, chain, apart=[(3, 0)]) == ([0, 0, 0, 3], [-1, -1, _DECIDED])
+    assert simple([-1] * 4, chain, apart=[(3, 0, None)]) == ([0, 0, 0, 3], [-1, -1, _DECIDED])
 
 
 def test_no_nodes_and_no_links() -> None:
@@ -437,7 +446,7 @@ def test_no_nodes_and_no_links() -> None:
     [
         ({"links": [(0, 2, 0, None)]}, "outside 0 … 1"),
         ({"links": [(-1, 0, 0, None)]}, "outside 0 … 1"),
-        ({"apart": [(0, 5)]}, "outside 0 … 1"),
+        ({"apart": [(0, 5, None)]}, "outside 0 … 1"),
         ({"limits": []}, "class without a limit"),
     ],
 )

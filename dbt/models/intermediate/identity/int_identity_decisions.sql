@@ -1,8 +1,16 @@
--- What people decided of two records, as pairs of the identifiers that the records are known by. Grain: decision.
+-- What people decided of two records, as pairs of the identifiers that the records are known by; of a phone its
+-- owner at the time of the record is meant. Grain: decision.
 {{ config(materialized="table") }}
 
 with decisions as (
-    select * from {{ source("ops", "identity_decisions") }}
+    select *
+    from {{ source("ops", "identity_decisions") }}
+    -- one for a night to come waits for it
+    where since is null or since <= (select as_of_date from {{ source("ops", "run_context") }})
+),
+
+tenures as (
+    select * from {{ ref("int_identity_phone_tenures") }}
 ),
 
 decided as (
@@ -58,9 +66,12 @@ select
     sided.line,
     a.namespace as namespace_a,
     a.identifier as identifier_a,
+    coalesce(turn_a.segment, '') as segment_a,
     b.namespace as namespace_b,
     b.identifier as identifier_b,
-    greatest(a.first_seen_on, b.first_seen_on) as first_seen_on,
+    coalesce(turn_b.segment, '') as segment_b,
+    greatest(a.first_seen_on, b.first_seen_on, coalesce(sided.since, a.first_seen_on)) as first_seen_on,
+    sided.since,
     case when b.namespace = 'phone' then b.first_at else least(a.first_at, b.first_at) end as first_at,
     case when b.namespace = 'phone' then b.last_at else greatest(a.last_at, b.last_at) end as last_at,
     sided.connection_a || '|' || sided.feed_a || '|' || sided.record_id_a as record
@@ -77,4 +88,15 @@ inner join anchors as b
         and case when sided.is_turned then sided.feed_a else sided.feed_b end = b.feed
         and case when sided.is_turned then sided.record_id_a else sided.record_id_b end = b.record_id
         and b.place = 1
-where a.namespace != b.namespace or a.identifier != b.identifier
+{% for side in ("a", "b") %}
+left join tenures as turn_{{ side }}
+    on
+        {{ side }}.namespace = 'phone'
+        and {{ side }}.identifier = turn_{{ side }}.phone
+        and (turn_{{ side }}.valid_from is null or turn_{{ side }}.valid_from <= {{ side }}.last_at)
+        and (turn_{{ side }}.valid_to is null or {{ side }}.last_at < turn_{{ side }}.valid_to)
+{% endfor %}
+where
+    a.namespace != b.namespace
+    or a.identifier != b.identifier
+    or coalesce(turn_a.segment, '') != coalesce(turn_b.segment, '')

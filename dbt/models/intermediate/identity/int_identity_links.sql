@@ -95,7 +95,8 @@ decided_claims as (
         cast(null as timestamp) as ended_at,
         cast(null as date) as gone_on
     from {{ ref("int_identity_decisions") }}
-    where decision = 'same'
+    -- of two phones either may have had several owners: int_identity_edges
+    where decision = 'same' and namespace_a != 'phone'
 ),
 
 claims as (
