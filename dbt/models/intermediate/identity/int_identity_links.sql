@@ -77,6 +77,26 @@ payer_claims as (
     from {{ ref("int_identity_payers") }}
 ),
 
+said_claims as (
+    select
+        split_part(record, '|', 1) as connection,
+        split_part(record, '|', 2) as feed,
+        substr(record, length(split_part(record, '|', 1)) + length(split_part(record, '|', 2)) + 3) as record_id,
+        'pos_member' as namespace_a,
+        card as identifier_a,
+        'phone' as namespace_b,
+        phone as identifier_b,
+        'pos.said_together' as rule,
+        'said_together' as basis,
+        'own' as role,
+        first_seen_on,
+        first_at,
+        last_at,
+        cast(null as timestamp) as ended_at,
+        cast(null as date) as gone_on
+    from {{ ref("int_identity_said_together") }}
+),
+
 decided_claims as (
     select
         split_part(record, '|', 1) as connection,
@@ -107,6 +127,8 @@ claims as (
     select * from name_claims
     union all
     select * from payer_claims
+    union all
+    select * from said_claims
 ),
 
 tenures as (
@@ -143,7 +165,7 @@ placed as (
     left join held
         on
             claims.namespace_b = 'phone'
-            and claims.basis not in ('remark_phone', 'payer', 'decision')
+            and claims.basis not in ('remark_phone', 'payer', 'said_together', 'decision')
             and claims.role = 'own'
             and claims.identifier_b = held.phone
             and coalesce(accounts.account, claims.namespace_a || ':' || claims.identifier_a) = held.holder

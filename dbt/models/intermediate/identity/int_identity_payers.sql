@@ -1,4 +1,5 @@
--- Payment accounts that always pay for one and the same card, or, where no card is shown, phone. Grain: payer.
+-- Payment accounts that always pay for one and the same card, or, where no card is shown, phone; and phones that only
+-- they pay for and that may be the same person's. Grain: payer × card or phone.
 {{ config(materialized="table") }}
 
 with statements as (
@@ -32,10 +33,51 @@ paid as (
 ),
 
 -- a phone said without the card is one thing with the card that holds it
-holds as (
+cards_of_file as (
     select phone, holder
     from {{ ref("int_identity_holds") }}
     where is_card
+),
+
+holds as (
+    select phone, holder
+    from cards_of_file
+    union
+    select phone, 'pos_member:' || card
+    from {{ ref("int_identity_said_together") }}
+),
+
+-- whatever only one payer of this sort pays for
+alone as (
+    select payer_namespace, namespace, identifier
+    from paid
+    group by 1, 2, 3
+    having count(*) = 1
+),
+
+-- a phone on no card, that nobody else pays for
+loose as (
+    select
+        paid.payer_namespace,
+        paid.payer,
+        paid.identifier as phone,
+        paid.first_at,
+        paid.last_at,
+        count(*) over (partition by paid.payer_namespace, paid.payer) as phones,
+        lag(paid.last_at) over (
+            partition by paid.payer_namespace, paid.payer order by paid.first_at, paid.identifier
+        ) as before_at
+    from paid
+    inner join alone using (payer_namespace, namespace, identifier)
+    where paid.namespace = 'phone' and paid.identifier not in (select phone from cards_of_file)
+),
+
+-- one number after the other; two at a time may be two people's
+in_turn as (
+    select payer_namespace, payer
+    from loose
+    group by 1, 2
+    having count(*) = 2 and count(case when before_at < first_at then 1 end) = 1
 ),
 
 cards as (
@@ -60,24 +102,50 @@ judged as (
     select
         paid.*,
         cards.cards,
-        paid.namespace = 'phone' and its_own.phone is not null as is_of_card,
+        -- she says the number when she does not show the card
+        loose.phone is not null
+        and its_own.phone is null
+        and cards.cards = 1
+        and alone.identifier is not null
+        and a_number.holder is null as is_beside_card,
         sum(case when paid.namespace = 'phone' and its_own.phone is null then 1 else 0 end)
             over (partition by paid.payer_namespace, paid.payer) as other_phones,
+        in_turn.payer is not null as is_in_turn,
         sum(paid.tickets) over (partition by paid.payer_namespace, paid.payer) as all_tickets
     from paid
     left join cards on paid.payer_namespace = cards.payer_namespace and paid.payer = cards.payer
     left join named on paid.payer_namespace = named.namespace and paid.payer = named.identifier
     left join holds as its_own
         on paid.namespace = 'phone' and paid.identifier = its_own.phone and cards.card = its_own.holder
+    left join loose
+        on
+            paid.namespace = 'phone'
+            and paid.payer_namespace = loose.payer_namespace
+            and paid.payer = loose.payer
+            and paid.identifier = loose.phone
+    left join in_turn on paid.payer_namespace = in_turn.payer_namespace and paid.payer = in_turn.payer
+    left join alone
+        on
+            paid.payer_namespace = alone.payer_namespace
+            and alone.namespace = 'pos_member'
+            and cards.card = 'pos_member:' || alone.identifier
+    left join (select distinct holder from cards_of_file) as a_number on cards.card = a_number.holder
     where named.identifier is null
+),
+
+weighed as (
+    select
+        *,
+        sum(case when is_beside_card then 1 else 0 end) over (partition by payer_namespace, payer) as beside_card
+    from judged
 ),
 
 counted as (
     select *
-    from judged
+    from weighed
     where
-        (cards = 1 and other_phones = 0 and namespace = 'pos_member')
-        or (cards is null and other_phones = 1)
+        (cards = 1 and other_phones = beside_card and (namespace = 'pos_member' or is_beside_card))
+        or (cards is null and (other_phones = 1 or (other_phones = 2 and is_in_turn)))
 )
 
 select
