@@ -45,7 +45,8 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
         holds: sorted by phone_no and starts_at; int64 columns phone_no, kinds (bit set of the kinds of WeChat ids of
             an account, 0 for a card), starts_at, ends_at (seconds; the hold's proven time), born_at (since when the
             account is used, for whatever number), records (how often the holder was seen beside taking the number),
-            has_moved (1: the holder took another number at ends_at).
+            has_moved (1: the holder took another number at ends_at), is_named (1: its names are its own; one that
+            stands on a single order may be whoever it was delivered to, so that another one proves nothing).
         names: sorted by hold_no (position in `holds`); int64 hold_no, name_no: the names that a holder goes by.
 
     Returns:
@@ -53,7 +54,7 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
         sharing, began_by, cut_at (seconds; when its tenure began, null for the first of a number), same_as (in a
         shared tenure, the first hold of the same name that may be the same person's; else null).
     """
-    columns = ("phone_no", "kinds", "starts_at", "ends_at", "born_at", "records", "has_moved")
+    columns = ("phone_no", "kinds", "starts_at", "ends_at", "born_at", "records", "has_moved", "is_named")
     arrays = [np.ascontiguousarray(holds.column(name).to_numpy(), dtype=np.int64) for name in columns]
     owner, name = (
         np.ascontiguousarray(names.column(n).to_numpy(), dtype=np.int64) for n in ("hold_no", "name_no")
@@ -95,20 +96,20 @@ def _is_chance(first, second):
 
 
 @njit(cache=True)
-def _compare(i, j, begin, name):
-    """1 when two holders share a name, −1 when both have names and none in common, 0 when one has none."""
+def _compare(i, j, begin, name, named):
+    """1 when two holders share a name, −1 when both have names of their own and none in common, else 0."""
     if begin[i] == begin[i + 1] or begin[j] == begin[j + 1]:
         return 0
     for a in range(begin[i], begin[i + 1]):
         for b in range(begin[j], begin[j + 1]):
             if name[a] == name[b]:
                 return 1
-    return -1
+    return -1 if named[i] and named[j] else 0
 
 
 @njit(cache=True)
 def _split(
-    phone, kinds, starts, ends, born, records, moved, begin, name,
+    phone, kinds, starts, ends, born, records, moved, named, begin, name,
     max_accounts, max_cards, silence, reregister_gap, names_differ,
 ):  # fmt: skip
     count = len(phone)
@@ -129,7 +130,7 @@ def _split(
         for j in range(low, i):
             latest = max(latest, ends[j])
             left = left and moved[j] == 1
-            alike = _compare(i, j, begin, name)
+            alike = _compare(i, j, begin, name, named)
             known = known or alike == 1
             at_once = ends[j] > starts[i]
             # of two people who appear in one second neither follows the other
@@ -151,7 +152,8 @@ def _split(
                     followed = True
             elif kinds[i] == 0 and kinds[j] == 0:
                 cards += 1
-                if alike == -1 and (at_once or tied):
+                # whoever replaces a card uses it no more; two in turns are two people's, unless they say one name
+                if (at_once and alike != 1) or (tied and alike == -1):
                     interleaved += 1
                 elif alike == -1:
                     followed = True
@@ -192,7 +194,7 @@ def _split(
             low = i
         if shared[i]:
             for j in range(low, i):
-                if _compare(i, j, begin, name) == 1 and not kinds[i] & kinds[j]:
+                if _compare(i, j, begin, name, named) == 1 and not kinds[i] & kinds[j]:
                     same[i] = j
                     break
     return tenure, shared, began, cut, same

@@ -19,7 +19,7 @@ Found = list[tuple[int, bool, str, str, int | None, int | None]]
 @dataclass
 class Hold:
     """One holder's use of a number, times in days. kinds: bits of an account's ids, 0 for a card. born: since when
-    the account is used at all; None: since it has the number."""
+    the account is used at all; None: since it has the number. is_named: the names are its own for certain."""
 
     start: float
     end: float
@@ -29,6 +29,7 @@ class Hold:
     names: set[int] = field(default_factory=set)
     phone: int = 0
     born: float | None = None
+    is_named: bool = True
 
     @property
     def born_at(self) -> int:
@@ -60,6 +61,7 @@ def tables(holds: list[Hold]) -> tuple[pa.Table, pa.Table]:
         "born_at": [hold.born_at for hold in holds],
         "records": [hold.records for hold in holds],
         "has_moved": [int(hold.moved) for hold in holds],
+        "is_named": [int(hold.is_named) for hold in holds],
     }
     named = [(number, name) for number, hold in enumerate(holds) for name in sorted(hold.names)]
     names = {"hold_no": [n for n, _ in named], "name_no": [n for _, n in named]}
@@ -85,7 +87,9 @@ def sharing(*holds: Hold, **rules: int) -> list[str]:
 
 
 def alike(one: Hold, other: Hold) -> bool | None:
-    return bool(one.names & other.names) if one.names and other.names else None
+    if one.names & other.names:
+        return True
+    return False if one.names and other.names and one.is_named and other.is_named else None
 
 
 def is_chance(one: Hold, other: Hold) -> bool:
@@ -110,7 +114,8 @@ def stands_beside(before: Hold, now: Hold, rules: TenureRules) -> str:
     if before.kinds & now.kinds:
         return "accounts"
     if not before.kinds and not now.kinds:
-        return "cards" if alike(before, now) is False else ""
+        at_once = before.ends_at > now.starts_at
+        return "cards" if alike(before, now) is False or (at_once and not alike(before, now)) else ""
     return "names" if rules.names_differ and alike(before, now) is False else ""
 
 
@@ -183,7 +188,7 @@ def random_holds(rng: np.random.Generator) -> list[Hold]:
             records = int(rng.choice([0, 1, 2, 4, 9, 60]))
             born = start - float(rng.choice([0, 0, 0.5, 30]))
             end += float(rng.choice([0, 0, 0.25]))
-            holds.append(Hold(start, end, kinds, records, bool(rng.integers(2)), names, phone, born))
+            holds.append(Hold(start, end, kinds, records, bool(rng.integers(2)), names, phone, born, bool(rng.integers(4))))
     return sorted(holds, key=lambda hold: (hold.phone, hold.starts_at, hold.ends_at))
 
 
@@ -217,7 +222,7 @@ def test_neither_other_numbers_nor_what_names_and_kinds_are_called_matter() -> N
         swapped = [
             Hold(
                 h.start, h.end, (h.kinds & 1) * 2**60 | (h.kinds & 2) * 4, h.records, h.moved,
-                {7 - n for n in h.names}, h.phone + 5, h.born,
+                {7 - n for n in h.names}, h.phone + 5, h.born, h.is_named,
             )
             for h in holds
         ]  # fmt: skip
@@ -334,8 +339,8 @@ def test_who_took_another_number_left_this_one() -> None:
 def test_a_replaced_card_stays_with_its_owner_and_names_tell_cards_apart() -> None:
     assert sharing(card(0, 10), card(10, 20)) == ["", ""]
     assert tenures(card(0, 10, 1), card(10, 20, 2)) == [0, 1]
-    # two cards in turns without a name may be one person's; of two names they are two people's
-    assert sharing(card(0, 15), card(10, 20)) == ["", ""]
+    # whoever replaces a card uses it no more: two in turns are two people's, unless they say one name
+    assert sharing(card(0, 15), card(10, 20)) == ["cards", "cards"]
     assert sharing(card(0, 15, 1), card(10, 20, 2)) == ["cards", "cards"]
     assert sharing(card(0, 15, 1), card(10, 20, 1)) == ["", ""]
     four = [card(day, day + 1, 1) for day in range(4)]

@@ -11,11 +11,12 @@ def model(dbt, session):
     [rules] = dbt.source("ops", "rule_identity").to_arrow_table().to_pylist()
     [agreement] = dbt.ref("int_identity_name_agreement").to_arrow_table().to_pylist()
     holds = (
-        found.order("hold_no")
+        found.join(names.aggregate("holder as named, sum(records) as said"), "holder = named", how="left")
+        .order("hold_no")
         .project(
             "hold_no, phone_no, kinds::bigint as kinds, epoch(starts_at)::bigint as starts_at,"
             " epoch(ends_at)::bigint as ends_at, epoch(born_at)::bigint as born_at, events::bigint as records,"
-            " has_moved::bigint as has_moved"
+            " has_moved::bigint as has_moved, (is_card or coalesce(said, 0) > 1)::bigint as is_named"
         )
         .to_arrow_table()
     )
