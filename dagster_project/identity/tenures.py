@@ -43,8 +43,9 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
 
     Args:
         holds: sorted by phone_no and starts_at; int64 columns phone_no, kinds (bit set of the kinds of WeChat ids of
-            an account, 0 for a card), starts_at, ends_at (seconds; the hold's proven time), born_at (since when the
-            account is used, for whatever number), records (how often the holder was seen beside taking the number),
+            an account, 0 for a card), starts_at, ends_at (seconds; the hold's proven time), said_from (since
+            when the number was said at the till without a silence until starts_at; starts_at when it was not), born_at
+            (since when the account is used, for whatever number), records (how often the holder was seen beside taking the number),
             has_moved (1: the holder took another number at ends_at), is_named (1: its names are its own; one that
             stands on a single order may be whoever it was delivered to, so that another one proves nothing).
         names: sorted by hold_no (position in `holds`); int64 hold_no, name_no: the names that a holder goes by.
@@ -54,7 +55,7 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
         sharing, began_by, cut_at (seconds; when its tenure began, null for the first of a number), same_as (in a
         shared tenure, the first hold of the same name that may be the same person's; else null).
     """
-    columns = ("phone_no", "kinds", "starts_at", "ends_at", "born_at", "records", "has_moved", "is_named")
+    columns = ("phone_no", "kinds", "starts_at", "ends_at", "said_from", "born_at", "records", "has_moved", "is_named")
     arrays = [np.ascontiguousarray(holds.column(name).to_numpy(), dtype=np.int64) for name in columns]
     owner, name = (
         np.ascontiguousarray(names.column(n).to_numpy(), dtype=np.int64) for n in ("hold_no", "name_no")
@@ -109,7 +110,7 @@ def _compare(i, j, begin, name, named):
 
 @njit(cache=True)
 def _split(
-    phone, kinds, starts, ends, born, records, moved, named, begin, name,
+    phone, kinds, starts, ends, said, born, records, moved, named, begin, name,
     max_accounts, max_cards, silence, reregister_gap, names_differ,
 ):  # fmt: skip
     count = len(phone)
@@ -168,13 +169,14 @@ def _split(
             cause = _HANDOVER
         elif left and at_one_time == 0 and starts[i] >= latest and not known:
             cause = _MOVED  # all who held it took other numbers
-        elif starts[i] > latest + silence and not known:
+        elif said[i] > latest + silence and not known:
             cause = _SILENCE
         if cause:
             low = i
             tenure[i] = tenure[i - 1] + 1
             began[i] = cause
-            cut[i] = starts[i]
+            # the next owner may have said it for a while before any holder of hers is known
+            cut[i] = said[i] if said[i] > latest + silence else starts[i]
             continue
         tenure[i] = tenure[i - 1]
         began[i], cut[i] = began[low], cut[low]

@@ -19,7 +19,8 @@ Found = list[tuple[int, bool, str, str, int | None, int | None]]
 @dataclass
 class Hold:
     """One holder's use of a number, times in days. kinds: bits of an account's ids, 0 for a card. born: since when
-    the account is used at all; None: since it has the number. is_named: the names are its own for certain."""
+    the account is used at all; None: since it has the number. is_named: the names are its own for certain.
+    said: since when the number is said; None: not before `start`."""
 
     start: float
     end: float
@@ -30,6 +31,11 @@ class Hold:
     phone: int = 0
     born: float | None = None
     is_named: bool = True
+    said: float | None = None
+
+    @property
+    def said_from(self) -> int:
+        return self.starts_at if self.said is None else round(self.said * DAY)
 
     @property
     def born_at(self) -> int:
@@ -59,6 +65,7 @@ def tables(holds: list[Hold]) -> tuple[pa.Table, pa.Table]:
         "starts_at": [hold.starts_at for hold in holds],
         "ends_at": [hold.ends_at for hold in holds],
         "born_at": [hold.born_at for hold in holds],
+        "said_from": [hold.said_from for hold in holds],
         "records": [hold.records for hold in holds],
         "has_moved": [int(hold.moved) for hold in holds],
         "is_named": [int(hold.is_named) for hold in holds],
@@ -137,9 +144,14 @@ def began(tenure: list[Hold], now: Hold, rules: TenureRules) -> str:
         return "handover"
     if not at_once and all(h.moved for h in tenure) and now.starts_at >= last and not known:
         return "moved"
-    if now.starts_at > last + rules.silence * DAY and not known:
+    if now.said_from > last + rules.silence * DAY and not known:
         return "silence"
     return ""
+
+
+def cut_at(tenure: list[Hold], now: Hold, rules: TenureRules) -> int:
+    was_silent = now.said_from > max(hold.ends_at for hold in tenure) + rules.silence * DAY
+    return now.said_from if was_silent else now.starts_at
 
 
 def newly_shared(tenure: list[Hold], now: Hold, rules: TenureRules) -> str:
@@ -160,7 +172,7 @@ def reference(holds: list[Hold], rules: TenureRules) -> Found:
         for hold in (hold for hold in holds if hold.phone == phone):
             cause = began(turns[-1][0], hold, rules) if turns else ""
             if not turns or cause:
-                turns.append(([hold], "", cause, hold.starts_at if cause else None))
+                turns.append(([hold], "", cause, cut_at(turns[-1][0], hold, rules) if cause else None))
             else:
                 those, shared, by, cut = turns[-1]
                 turns[-1] = ([*those, hold], newly_shared(those, hold, rules) or shared, by, cut)
@@ -189,6 +201,7 @@ def random_holds(rng: np.random.Generator) -> list[Hold]:
             born = start - float(rng.choice([0, 0, 0.5, 30]))
             end += float(rng.choice([0, 0, 0.25]))
             holds.append(Hold(start, end, kinds, records, bool(rng.integers(2)), names, phone, born, bool(rng.integers(4))))
+            holds[-1].said = start - float(rng.choice([0, 0, 30, 100]))
     return sorted(holds, key=lambda hold: (hold.phone, hold.starts_at, hold.ends_at))
 
 
@@ -222,7 +235,7 @@ def test_neither_other_numbers_nor_what_names_and_kinds_are_called_matter() -> N
         swapped = [
             Hold(
                 h.start, h.end, (h.kinds & 1) * 2**60 | (h.kinds & 2) * 4, h.records, h.moved,
-                {7 - n for n in h.names}, h.phone + 5, h.born, h.is_named,
+                {7 - n for n in h.names}, h.phone + 5, h.born, h.is_named, h.said,
             )
             for h in holds
         ]  # fmt: skip
@@ -251,7 +264,7 @@ def test_tenures_follow_each_other_and_share_as_a_whole() -> None:
                 if row[0] == found[number - 1][0]:
                     assert row[1:5] == found[number - 1][1:5]
                 else:
-                    assert row[4] == holds[number].starts_at
+                    assert holds[number].said_from <= row[4] <= holds[number].starts_at
 
 
 def test_a_number_passes_on_after_a_carriers_silence_and_not_a_second_before() -> None:
@@ -262,6 +275,17 @@ def test_a_number_passes_on_after_a_carriers_silence_and_not_a_second_before() -
     assert tenures(card(0, 10, 1), card(400, 410, 1)) == [0, 0]
     # not the first holder counts but the latest
     assert tenures(card(0, 90), card(20, 30), card(170, 180)) == [0, 0, 0]
+
+
+def test_a_number_said_at_the_till_is_not_silent() -> None:
+    assert tenures(card(0, 10), account(150, 160, said=100)) == [0, 0]
+    # said again after the silence: the next owner's turn began with that
+    found = split([card(0, 10), account(150, 160, said=101)])
+    assert [row[0] for row in found] == [0, 1]
+    assert found[1][3:5] == ("silence", 101 * DAY)
+    # an account that cannot be hers begins its turn with itself, unless the number was silent before it was said
+    assert split([account(0, 10, 1), account(150, 160, 2, said=50)])[1][4] == 150 * DAY
+    assert split([account(0, 10, 1), account(150, 160, 2, said=140)])[1][4] == 140 * DAY
 
 
 def test_accounts_one_after_the_other_are_one_persons_within_the_gap() -> None:

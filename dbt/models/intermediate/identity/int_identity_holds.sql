@@ -89,6 +89,34 @@ kinds as (
     group by account
 ),
 
+-- uses of a number at the till, and since when there was no silence between them
+said as (
+    select
+        identifier as phone,
+        first_at as said_at,
+        max(case when is_after_silence then first_at end) over (
+            partition by identifier order by first_at rows between unbounded preceding and current row
+        ) as said_from
+    from (
+        select
+            identifier,
+            first_at,
+            coalesce(
+                {{ days_between("cast(before_at as date)", "cast(first_at as date)") }}
+                > (select number_silence_days from {{ source("ops", "rule_identity") }}),
+                true
+            ) as is_after_silence
+        from (
+            select
+                identifier,
+                first_at,
+                lag(first_at) over (partition by identifier order by first_at) as before_at
+            from {{ ref("int_identity_statements") }}
+            where namespace = 'phone' and role = 'said'
+        ) as in_order
+    ) as uses
+),
+
 spans as (
     select
         numbered.phone,
@@ -115,12 +143,31 @@ spans as (
         numbered.first_seen_on,
         numbered.claims
     from numbered
+),
+
+last_said as (
+    select
+        spans.phone,
+        spans.holder,
+        max(said.said_at) as said_at,
+        max(said.said_from) as said_from
+    from spans
+    inner join said on spans.phone = said.phone and said.said_at <= spans.starts_at
+    group by 1, 2
 )
 
 select
     row_number() over (order by spans.phone, spans.starts_at, spans.ends_at, spans.holder) - 1 as hold_no,
     dense_rank() over (order by spans.phone) as phone_no,
     spans.*,
+    case
+        when
+            {{ days_between("cast(last_said.said_at as date)", "cast(spans.starts_at as date)") }}
+            <= (select number_silence_days from {{ source("ops", "rule_identity") }})
+            then last_said.said_from
+        else spans.starts_at
+    end as said_from,
     coalesce(kinds.kinds, 0) as kinds
 from spans
 left join kinds on spans.holder = kinds.account
+left join last_said on spans.phone = last_said.phone and spans.holder = last_said.holder

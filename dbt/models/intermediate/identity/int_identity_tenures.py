@@ -15,6 +15,7 @@ def model(dbt, session):
         .order("hold_no")
         .project(
             "hold_no, phone_no, kinds::bigint as kinds, epoch(starts_at)::bigint as starts_at,"
+            " epoch(said_from)::bigint as said_from,"
             " epoch(ends_at)::bigint as ends_at, epoch(born_at)::bigint as born_at, events::bigint as records,"
             " has_moved::bigint as has_moved, (is_card or coalesce(said, 0) > 1)::bigint as is_named"
         )
