@@ -43,6 +43,7 @@ class Rates(BaseModel):
     tickets: Mean = 2.0  # a card holder, while the card is in use; they say a card or a phone
     payer_on_ticket: Share = 0.3  # of persons: their tickets carry the account that paid as well
     shared_payer: Share = 0.03  # of these: somebody else's account pays
+    met_on_a_visit: Share = 0.9  # of accounts and contacts: begun in the shop, on a visit, when there was one
 
     # what time leaves behind
     row_moves: Share = 0.5  # of cards and accounts: the row's version is renewed as long as it is in use

@@ -26,6 +26,7 @@ DAY = 86_400
 SPAN = 729 * DAY  # seconds of history; tonight's arrivals are late rows of it
 FREEZE = 90 * DAY  # a carrier hands a number out again after this at the earliest
 NEVER = 2 * SPAN
+_LONG = 1 << 32  # more than any time
 NOBODY = -1
 CHUNK = 250_000
 
@@ -128,6 +129,7 @@ class _Chunk:
             ("record", "basis", "space", "number", "owner", "anchor_owner", "first_at", "last_at", "ended_at")
         )
         self.traps = _Sheet(("trap", "person"))
+        self.visits: list[Ints] = []
         self._people()
         self._cards()
         self._accounts()
@@ -138,6 +140,20 @@ class _Chunk:
 
     def _between(self, low: Ints, high: Ints) -> Ints:
         return (low + self.rng.random(len(low)) * np.maximum(high - low, 0)).astype(np.int64)
+
+    def _visit(self, person: Ints, at: Ints) -> None:
+        # one number per visit that sorts by person, then time
+        self.visits.append(person * _LONG + at)
+
+    def _met(self, person: Ints, low: Ints, high: Ints) -> Ints:
+        """A visit of each person's between the two times; any time between, when there was none or by chance."""
+        visits = np.sort(np.concatenate([np.zeros(0, np.int64), *self.visits]))
+        first = np.searchsorted(visits, person * _LONG + low)
+        count = np.searchsorted(visits, person * _LONG + high) - first
+        chosen = first + (self.rng.random(len(person)) * count).astype(np.int64)
+        anytime = self._between(low, high)
+        on_visit = (count > 0) & self._chance(len(person), self.rates.met_on_a_visit)
+        return np.where(on_visit, visits[np.where(on_visit, chosen, 0)] % _LONG, anytime) if len(visits) else anytime
 
     def _drawn(self, count: int, names: tuple[str, ...]) -> Ints:
         """One of the traps per row, or len(names) for none."""
@@ -343,6 +359,7 @@ class _Chunk:
         """The member file: each card, its number, the number before, and the accounts tied to it."""
         rates, person, bearer, n = self.rates, cards.person, cards.bearer, len(cards.person)
         shown = self._chance(n, rates.phone_on_card)
+        self._visit(person, cards.opened)
         called = self._named(np.where(self._chance(n, 0.5), person, bearer), rates.name_on_card)
         record = self._record(MEMBERS, bearer, cards.first, called)
         begun = np.where(cards.is_handed_on, cards.first, np.minimum(cards.opened, cards.first))
@@ -388,6 +405,7 @@ class _Chunk:
         times = self.rng.poisson(mean, len(person))
         person, code, since, until = (np.repeat(column, times) for column in (person, code, since, until))
         at = self._between(since, until)
+        self._visit(person, at)
         record = self._record(TICKETS, person, at)
         by_card = self._chance(len(person), 0.6)
         self._state((TICKETS, "member_ref"), record, CARD, code, person, person, at, at, where=by_card)
@@ -418,7 +436,7 @@ class _Chunk:
 
     def _joined(self, person: Ints) -> Ints:
         stop = np.minimum(self.end, self.switch)[person]
-        return self._between(self.start[person], self.start[person] + (stop - self.start[person]) // 2)
+        return self._met(person, self.start[person], self.start[person] + (stop - self.start[person]) // 2)
 
     def _users(self, person: Ints, app: int, joined: Ints, is_second: Bools) -> None:
         rates, n = self.rates, len(person)
@@ -454,6 +472,7 @@ class _Chunk:
         times = self.rng.poisson(self.rates.orders, len(person))
         person, openid, since, until = (np.repeat(column, times) for column in (person, openid, since, until))
         at = self._between(since, until)
+        self._visit(person, at)  # to fetch it
         number, owner = self._number_at(person, at)
         two = (self.trap[person] == NUMBER_TRAPS.index("two_phones")) & self._chance(len(person), 0.5)
         name = self._named(person, self.rates.name_on_order, self.rates.other_receiver)
@@ -467,7 +486,7 @@ class _Chunk:
     def _contacts(self) -> None:
         rates = self.rates
         person = np.flatnonzero(self._chance(self.size, rates.contact))
-        at = self._between(self.start[person], self.end[person])
+        at = self._met(person, self.start[person], self.end[person])
         record = self._record(CONTACTS, person, at, self._named(person, rates.name_in_remark))
         is_old = at < self.again[person]
         until = np.where(is_old, np.minimum(self.end, self.again)[person], self.end[person])
