@@ -153,7 +153,11 @@ class _Chunk:
         chosen = first + (self.rng.random(len(person)) * count).astype(np.int64)
         anytime = self._between(low, high)
         on_visit = (count > 0) & self._chance(len(person), self.rates.met_on_a_visit)
-        return np.where(on_visit, visits[np.where(on_visit, chosen, 0)] % _LONG, anytime) if len(visits) else anytime
+        return (
+            np.where(on_visit, visits[np.where(on_visit, chosen, 0)] % _LONG, anytime)
+            if len(visits)
+            else anytime
+        )
 
     def _drawn(self, count: int, names: tuple[str, ...]) -> Ints:
         """One of the traps per row, or len(names) for none."""

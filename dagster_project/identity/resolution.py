@@ -203,7 +203,7 @@ def _is_apart(found, of_first, other_root, parent, night, apart_begin, apart_oth
 @njit(cache=True)
 def _put(found, used, night):
     """Adds a night to the first `used` of a sorted array, which are few; returns how many there are then."""
-    if night == FOREVER or night == ALWAYS:
+    if night in (FOREVER, ALWAYS):
         return used
     place = used
     while place > 0 and found[place - 1] > night:

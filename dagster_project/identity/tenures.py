@@ -2,7 +2,8 @@
 
 Holders (WeChat accounts and member cards) of one number are walked in order of time. A number passes on when a
 WeChat account that cannot be the same person's follows, or when nobody used it for as long as a carrier keeps a given
-up number back. Holders at one time who cannot be one person make the number shared: then it proves nobody.
+up number back. Holders at one time who cannot be one person make the number shared: then it proves nobody. So does an
+account that follows another too soon for a new owner, when neither names nor chance tell whether it replaces it.
 
 The loop is sequential by nature; numba compiles it. Nothing here reads configuration, Dagster or dbt.
 """
@@ -55,7 +56,17 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
         sharing, began_by, cut_at (seconds; when its tenure began, null for the first of a number), same_as (in a
         shared tenure, the first hold of the same name that may be the same person's; else null).
     """
-    columns = ("phone_no", "kinds", "starts_at", "ends_at", "said_from", "born_at", "records", "has_moved", "is_named")
+    columns = (
+        "phone_no",
+        "kinds",
+        "starts_at",
+        "ends_at",
+        "said_from",
+        "born_at",
+        "records",
+        "has_moved",
+        "is_named",
+    )
     arrays = [np.ascontiguousarray(holds.column(name).to_numpy(), dtype=np.int64) for name in columns]
     owner, name = (
         np.ascontiguousarray(names.column(n).to_numpy(), dtype=np.int64) for n in ("hold_no", "name_no")
@@ -148,6 +159,9 @@ def _split(
                 )
                 # she may lose one and register the next on the same day, and some systems write no time of day
                 if ends[j] // DAY > starts[i] // DAY or ((at_once or tied) and differs):
+                    accounts += 1
+                elif differs and alike == 0 and starts[i] - ends[j] <= silence:
+                    # too soon for a number that was handed out again, and no proof of one person: a family's, perhaps
                     accounts += 1
                 elif differs:
                     followed = True

@@ -12,8 +12,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dagster_project.identity.resolution import (
-    ALWAYS,
     _DECIDED,
+    ALWAYS,
     EVENTS,
     FOREVER,
     Links,
