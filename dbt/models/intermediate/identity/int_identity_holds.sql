@@ -111,7 +111,7 @@ said as (
                 identifier,
                 first_at,
                 lag(first_at) over (partition by identifier order by first_at) as before_at
-            from {{ ref("int_identity_statements") }}
+            from {{ ref("int_identity_affected_statements") }}
             where namespace = 'phone' and role = 'said'
         ) as in_order
     ) as uses

@@ -6,8 +6,11 @@ with guards as (
     select * from {{ ref("int_identity_phone_guards") }}
 ),
 
+-- one for a night to come begins to count on that night
 decisions as (
-    select * from {{ source("ops", "identity_decisions") }}
+    select *
+    from {{ source("ops", "identity_decisions") }}
+    where since is null or since <= (select as_of_date from {{ source("ops", "run_context") }})
 ),
 
 purchases as (

@@ -3,7 +3,12 @@
 {{ config(materialized="table") }}
 
 with statements as (
-    select * from {{ ref("int_identity_affected_statements") }} where feed = 'tickets'
+    select *
+    from {{ ref("int_identity_affected_statements") }}
+    where
+        feed = 'tickets'
+        -- nobody's number is as good as none
+        and (namespace != 'phone' or identifier not in (select phone from {{ ref("int_identity_phone_guards") }}))
 ),
 
 shown as (

@@ -4,8 +4,10 @@
 
 with said as (
     select *
-    from {{ ref("int_identity_statements") }}
-    where role = 'said'
+    from {{ ref("int_identity_affected_statements") }}
+    where
+        role = 'said'
+        and (namespace != 'phone' or identifier not in (select phone from {{ ref("int_identity_phone_guards") }}))
 ),
 
 cards_of_file as (
@@ -56,7 +58,7 @@ payers as (
             payers.namespace,
             count(distinct payers.identifier) as payers
         from said as cards
-        inner join {{ ref("int_identity_statements") }} as payers
+        inner join {{ ref("int_identity_affected_statements") }} as payers
             on
                 cards.connection = payers.connection
                 and cards.feed = payers.feed
