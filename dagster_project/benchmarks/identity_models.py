@@ -29,8 +29,7 @@ import duckdb
 from dagster_project.benchmarks.identity_world import TONIGHT
 from dagster_project.warehouse import digest_identity
 
-START = "int_identity_statements"  # what the resolver starts from
-FILLED = (START, "int_identity_arrivals")  # written by `fill`, never computed
+START = "int_identity_statements"  # what the resolver starts from; written by `fill`, never computed
 RESOLVER = "intermediate.identity"
 MARTS = "marts.identity"  # what it has to end with: every model in this folder
 RESULT = "record_members"
@@ -102,7 +101,7 @@ def build(folder: Path) -> list[str]:
     plan = [
         _model(manifest, unique_id, cold, warm, is_timed=unique_id in timed)
         for unique_id in _in_order(manifest, needed)
-        if manifest.nodes[unique_id].name not in FILLED and manifest.nodes[unique_id].fqn[1] != "staging"
+        if manifest.nodes[unique_id].name != START and manifest.nodes[unique_id].fqn[1] != "staging"
     ]
     (folder / "plan.json").write_text(json.dumps([asdict(model) for model in plan]), "utf-8")
     return [model.name for model in plan if model.is_timed]
@@ -239,7 +238,7 @@ _ROWS = {
             *, case when revoked then date '{tonight}' - 1 else first_seen_on end as last_seen_on,
             cast(md5_number_lower(namespace || ':' || identifier) >> 1 as bigint) as identifier_key, {record_key}
         from world.statements where {seen}""",
-    "intermediate.int_identity_arrivals": """
+    "staging.stg_identity__arrivals": """
         select distinct connection, kind, feed, record_id, {record_key} from world.statements where {arrived}""",
     "staging.stg_pos__members": """
         select
@@ -428,7 +427,9 @@ def _store(connection: duckdb.DuckDBPyConnection, model: Model, body: str, is_la
 
 def _delete(connection: duckdb.DuckDBPyConnection, model: Model, affected: str, columns: list[str]) -> None:
     pairs = zip(model.unique_key, columns, strict=True)
-    same = " and ".join(f"kept.{mine} = affected.{theirs}" for mine, theirs in pairs)
+    # two keys that are null are one row's only where the rows themselves say what goes
+    is_same = "=" if model.strategy == "affected" else "is not distinct from"
+    same = " and ".join(f"kept.{mine} {is_same} affected.{theirs}" for mine, theirs in pairs)
     connection.execute(
         f"delete from {model.relation} as kept where exists (select 1 from {affected} as affected where {same})"
     )

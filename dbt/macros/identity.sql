@@ -107,7 +107,7 @@
             from {{ ref("stg_" ~ feed.kind ~ "__" ~ feed.feed) }} as staged
             where exists (
                 select 1
-                from {{ ref("int_identity_arrivals") }} as arrivals
+                from {{ ref("stg_identity__arrivals") }} as arrivals
                 where
                     arrivals.feed = '{{ feed.feed }}'
                     and arrivals.connection = staged.connection

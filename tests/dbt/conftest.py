@@ -16,6 +16,7 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
 from dagster_project.contracts import feed, feeds_of, kinds
+from dagster_project.warehouse import digest_identity
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 NIGHT_1, NIGHT_2 = date(2024, 5, 31), date(2024, 6, 1)
@@ -67,6 +68,9 @@ OPS = {
     "format VARCHAR, encoding VARCHAR, rows_read BIGINT, rows_loaded BIGINT, rows_repeated BIGINT, "
     "rows_rejected BIGINT, status VARCHAR, reason VARCHAR, extra_columns VARCHAR, batch_id VARCHAR, "
     "lake_path VARCHAR, gated BOOLEAN",
+    "digested_identity_inputs": "input_key BIGINT, fingerprint BIGINT, connection VARCHAR, kind VARCHAR, feed VARCHAR, "
+    "record_id VARCHAR, namespace VARCHAR, identifier VARCHAR",
+    "digested_identity_ids": "identifier_key BIGINT, member_id VARCHAR",
     "rejects": "batch_id VARCHAR, connection VARCHAR, feed VARCHAR, file VARCHAR, row_no BIGINT, "
     "column_name VARCHAR, value_kind VARCHAR, rule VARCHAR, action VARCHAR",
 }
@@ -171,6 +175,7 @@ class Warehouse:
         with duckdb.connect(str(self.path)) as con:
             con.execute("update ops.run_context set as_of_date = ?", [night])
             con.execute("delete from ops.pending_batches")
+            digest_identity(con)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.path)) as con:

@@ -40,6 +40,7 @@ select
     links.evidence,
     links.namespace_a,
     links.identifier_a,
+    links.segment_a,
     links.namespace_b,
     links.identifier_b,
     links.segment_b

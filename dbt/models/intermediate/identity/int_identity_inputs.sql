@@ -21,9 +21,6 @@ contacts as (
     select * from {{ ref("int_wecom_contacts_current") }}
 ),
 
-kinds as (
-    select distinct connection, kind from {{ ref("stg_identity__sightings") }}
-),
 
 sides as (
     select
@@ -37,6 +34,19 @@ sides as (
     from decisions
 ),
 
+kinds as (
+    select distinct connection, kind, feed, record_id
+    from {{ ref("stg_identity__sightings") }}
+    where exists (
+        select 1
+        from sides
+        where
+            sides.connection = stg_identity__sightings.connection
+            and sides.feed = stg_identity__sightings.feed
+            and sides.record_id = stg_identity__sightings.record_id
+    )
+),
+
 decided as (
     select
         sides.connection,
@@ -45,7 +55,11 @@ decided as (
         sides.record_id,
         bit_xor(sides.fingerprint) as fingerprint
     from sides
-    inner join kinds on sides.connection = kinds.connection
+    inner join kinds
+        on
+            sides.connection = kinds.connection
+            and sides.feed = kinds.feed
+            and sides.record_id = kinds.record_id
     group by 1, 2, 3, 4
 ),
 

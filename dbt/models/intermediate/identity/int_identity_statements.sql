@@ -5,7 +5,7 @@
     materialized="incremental",
     incremental_strategy="affected",
     unique_key=["connection", "feed", "record_id"],
-    meta={"affected": "int_identity_arrivals", "number": "record_key"},
+    meta={"affected": "stg_identity__arrivals", "number": "record_key"},
 ) }}
 
 with stated as (
@@ -36,12 +36,12 @@ newest as (
     group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 ),
 
--- depends_on: {{ ref("int_identity_arrivals") }}
+-- depends_on: {{ ref("stg_identity__arrivals") }}
 sightings as (
     select sightings.*
     from {{ ref("stg_identity__sightings") }} as sightings
     {% if is_incremental() %}
-    where record_key in (select record_key from {{ ref("int_identity_arrivals") }})
+    where record_key in (select record_key from {{ ref("stg_identity__arrivals") }})
     {% endif %}
 ),
 

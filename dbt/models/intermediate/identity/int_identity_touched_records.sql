@@ -8,7 +8,7 @@ with changes as (
 
 first_hand as (
     select connection, kind, feed, record_id
-    from {{ ref("int_identity_arrivals") }}
+    from {{ ref("stg_identity__arrivals") }}
     union
     select connection, kind, feed, record_id
     from changes

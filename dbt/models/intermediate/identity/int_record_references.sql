@@ -1,9 +1,14 @@
--- Records that are about the sale another record is: returns, voids and complaints. Grain: record × sale it may mean.
+-- Records that are about the sale another record is, when that is known: returns, voids and complaints.
+-- Grain: record × sale it may mean.
 {{ config(materialized="table") }}
 
 with tickets as (
     select connection, store_code, ticket_id, kind, origin_ticket_id
     from {{ ref("stg_pos__tickets") }}
+),
+
+orders as (
+    select connection, order_id from {{ ref("stg_groupbuy__orders") }}
 ),
 
 complaints as (
@@ -12,36 +17,42 @@ complaints as (
 
 returns as (
     select
-        connection,
+        tickets.connection,
         'pos' as kind,
         'tickets' as feed,
-        store_code || '|' || ticket_id as record_id,
-        connection as sale_connection,
+        tickets.store_code || '|' || tickets.ticket_id as record_id,
+        tickets.connection as sale_connection,
         'pos' as sale_kind,
         'tickets' as sale_feed,
-        store_code || '|' || origin_ticket_id as sale_record_id,
+        sales.store_code || '|' || sales.ticket_id as sale_record_id,
         'origin_ticket' as basis,
         1 as precedence,
         1 as sales
     from tickets
-    where kind in ('return', 'void') and origin_ticket_id is not null
+    inner join tickets as sales
+        on
+            tickets.connection = sales.connection
+            and tickets.store_code = sales.store_code
+            and tickets.origin_ticket_id = sales.ticket_id
+    where tickets.kind in ('return', 'void')
 ),
 
 of_orders as (
     select
-        connection,
+        complaints.connection,
         'groupbuy' as kind,
         'complaints' as feed,
-        complaint_id as record_id,
-        connection as sale_connection,
+        complaints.complaint_id as record_id,
+        orders.connection as sale_connection,
         'groupbuy' as sale_kind,
         'orders' as sale_feed,
-        order_id as sale_record_id,
+        orders.order_id as sale_record_id,
         'order' as basis,
         1 as precedence,
         1 as sales
     from complaints
-    where order_id is not null
+    inner join orders
+        on complaints.connection = orders.connection and complaints.order_id = orders.order_id
 ),
 
 -- the group-buy system does not know which till system printed the ticket

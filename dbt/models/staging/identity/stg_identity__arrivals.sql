@@ -1,5 +1,5 @@
 -- Records of which tonight's batches bring a version, whichever is the newest. Grain: record.
-{{ config(materialized="incremental", incremental_strategy="replaced") }}
+{{ config(incremental_strategy="replaced", unique_key=none) }}
 
 with arrived as (
     select distinct connection, kind, feed, record_id
