@@ -262,6 +262,19 @@
     '{{ prefix }}' || translate(substr({{ sha256_hex(text) }}, 1, 16), '0123456789abcdef', 'abcdefghijklmnop')
 {%- endmacro %}
 
+{# Whether two who each use a thing on their own would hardly ever come strictly one after the other: of all orders of their
+   uses fewer than one in a hundred would be so. #}
+{% macro is_no_chance(uses_a, uses_b) -%}
+    case least({{ uses_a }}, {{ uses_b }})
+        when 1 then greatest({{ uses_a }}, {{ uses_b }}) >= 100
+        when 2 then greatest({{ uses_a }}, {{ uses_b }}) >= 13
+        when 3 then greatest({{ uses_a }}, {{ uses_b }}) >= 7
+        when 4 then greatest({{ uses_a }}, {{ uses_b }}) >= 5
+        else true
+    end
+{%- endmacro %}
+
+
 {# Great-circle distance in kilometres between two points in degrees. #}
 {% macro distance_km(lng_a, lat_a, lng_b, lat_b) -%}
     (12742 * asin(least(1, sqrt(

@@ -9,7 +9,7 @@ with sharing as (
         members.member_since
     from {{ ref("int_identity_links") }} as links
     inner join {{ ref("int_identity_members") }} as members
-        on links.namespace_a = members.namespace and links.identifier_a = members.identifier
+        on links.namespace_a = members.namespace and links.identifier_a = members.identifier and members.segment = ''
     where links.refusal = 'shared_phone'
 ),
 

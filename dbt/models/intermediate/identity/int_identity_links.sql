@@ -135,6 +135,11 @@ tenures as (
     select * from {{ ref("int_identity_phone_tenures") }}
 ),
 
+-- a card handed on is another owner's from then on
+turns as (
+    select * from {{ ref("int_identity_till_turns") }} where namespace = 'pos_member' and not is_shared
+),
+
 -- which turn with the number a claim belongs to: its holder's
 held as (
     select
@@ -156,7 +161,8 @@ remarks as (
 placed as (
     select
         claims.*,
-        coalesce(held.segment, at_the_time.segment, '') as segment_b,
+        coalesce(held.segment, at_the_time.segment, turns.segment, '') as segment_b,
+        coalesce(handed.segment, '') as segment_of_a,
         coalesce(held.is_shared, at_the_time.is_shared, false) as is_shared,
         coalesce(held.evidence, at_the_time.evidence, '') as sharing
     from claims
@@ -176,6 +182,21 @@ placed as (
             and claims.identifier_b = at_the_time.phone
             and (at_the_time.valid_from is null or at_the_time.valid_from <= claims.last_at)
             and (at_the_time.valid_to is null or claims.last_at < at_the_time.valid_to)
+    left join turns
+        on
+            claims.basis = 'payer'
+            and claims.namespace_b = turns.namespace
+            and claims.identifier_b = turns.identifier
+            and (turns.valid_from is null or turns.valid_from <= claims.first_at)
+            and (turns.valid_to is null or claims.first_at < turns.valid_to)
+    left join turns as handed
+        on
+            claims.namespace_b = 'phone'
+            and claims.basis in ('phone', 'card_number')
+            and claims.namespace_a = handed.namespace
+            and claims.identifier_a = handed.identifier
+            and handed.valid_from <= claims.first_at
+            and (handed.valid_to is null or claims.first_at < handed.valid_to)
 ),
 
 judged as (
@@ -185,6 +206,8 @@ judged as (
             when placed.role = 'unverified' then 'unverified_phone'
             when guards.reason is not null then guards.reason
             when placed.is_shared then 'shared_phone'
+            -- a number that the card took on under a later owner
+            when placed.segment_of_a != '' then 'handed_card'
             else remarks.refusal
         end as refusal,
         case

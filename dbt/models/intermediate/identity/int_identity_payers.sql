@@ -96,6 +96,11 @@ cards as (
     group by 1, 2
 ),
 
+-- what goes from hand to hand says nothing of whoever pays
+turns as (
+    select * from {{ ref("int_identity_till_turns") }} where is_shared
+),
+
 -- an account that proved a number of its own says by itself whose it is, and may pay for others
 named as (
     select distinct accounts.namespace, accounts.identifier
@@ -165,4 +170,13 @@ select
     counted.record
 from counted
 cross join {{ source("ops", "rule_identity") }} as rules
-where rules.payer_min_tickets > 0 and counted.all_tickets >= rules.payer_min_tickets
+left join turns
+    on
+        counted.namespace = turns.namespace
+        and counted.identifier = turns.identifier
+        and (turns.valid_from is null or turns.valid_from <= counted.last_at)
+        and (turns.valid_to is null or counted.first_at < turns.valid_to)
+where
+    turns.identifier is null
+    and rules.payer_min_tickets > 0
+    and counted.all_tickets >= rules.payer_min_tickets

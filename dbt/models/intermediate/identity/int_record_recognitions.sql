@@ -14,7 +14,12 @@ statements as (
     select * from {{ ref("int_identity_affected_statements") }}
 ),
 
--- by the record's own identifiers, strongest first
+-- what goes from hand to hand at the till
+turns as (
+    select * from {{ ref("int_identity_till_turns") }} where is_shared
+),
+
+-- by the record's own identifiers, strongest first; what goes from hand to hand speaks when nothing else does
 candidates as (
     select
         statements.connection,
@@ -24,7 +29,10 @@ candidates as (
         statements.basis,
         row_number() over (
             partition by statements.connection, statements.feed, statements.record_id
-            order by statements.precedence, statements.identifier
+            order by
+                case when turns.identifier is null then 1 else 2 end,
+                statements.precedence,
+                statements.identifier
         ) as place
     from statements
     -- whoever held the identifier when it happened
@@ -34,6 +42,14 @@ candidates as (
             and statements.identifier = members.identifier
             and (members.valid_from is null or members.valid_from <= statements.first_at)
             and (members.valid_to is null or statements.first_at < members.valid_to)
+    left join turns
+        on
+            statements.role = 'said'
+            and statements.namespace = turns.namespace
+            and statements.identifier = turns.identifier
+            and (statements.namespace = 'pos_member' or members.segment = turns.phone_segment)
+            and (turns.valid_from is null or turns.valid_from <= statements.first_at)
+            and (turns.valid_to is null or statements.first_at < turns.valid_to)
     where statements.role in ('own', 'said', 'payer', 'known') and statements.ended_at is null
 ),
 
@@ -127,7 +143,7 @@ paid as (
     where statements.feed = 'tickets' and statements.role = 'payer'
 ),
 
-recognised as (
+told as (
     select
         direct.connection,
         direct.kind,
@@ -146,6 +162,53 @@ recognised as (
             and direct.feed = paid.feed
             and direct.record_id = paid.record_id
             and paid.place = 1
+),
+
+-- a posting is about whom its ticket is about
+posted as (
+    select
+        points.connection,
+        'points' as feed,
+        points.entry_id as record_id,
+        min(sales.member_id) as member_id
+    from {{ ref("stg_pos__points") }} as points
+    inner join statements as owners
+        on
+            points.connection = owners.connection
+            and owners.feed = 'points'
+            and points.entry_id = owners.record_id
+    -- a ledger does not say which shop's ticket: the one of the same card
+    inner join statements as shown
+        on
+            owners.connection = shown.connection
+            and shown.feed = 'tickets'
+            and owners.namespace = shown.namespace
+            and owners.identifier = shown.identifier
+            and points.ref_id = split_part(shown.record_id, '|', 2)
+    inner join told as sales
+        on
+            shown.connection = sales.connection
+            and shown.feed = sales.feed
+            and shown.record_id = sales.record_id
+    group by 1, 3
+    having count(*) = 1 and min(sales.member_id) is not null
+),
+
+recognised as (
+    select
+        told.connection,
+        told.kind,
+        told.feed,
+        told.record_id,
+        told.record_key,
+        coalesce(posted.member_id, told.member_id) as member_id,
+        case when posted.member_id is null or posted.member_id = told.member_id then told.basis else 'ticket' end as basis
+    from told
+    left join posted
+        on
+            told.connection = posted.connection
+            and told.feed = posted.feed
+            and told.record_id = posted.record_id
 ),
 
 -- a return or a complaint that names nobody is about the customer of the sale it names, when that is only one

@@ -86,7 +86,10 @@ shared as (
         true as is_shared
     from {{ ref("int_identity_links") }} as links
     inner join members
-        on links.namespace_a = members.namespace and links.identifier_a = members.identifier
+        on
+            links.namespace_a = members.namespace
+            and links.identifier_a = members.identifier
+            and members.segment = ''
     left join tenures
         on links.identifier_b = tenures.phone and links.segment_b = tenures.segment
     where links.namespace_b = 'phone' and links.refusal not in ('unverified_phone', 'ambiguous_remark', 'contradicted_remark', 'unconfirmed_remark')
