@@ -122,7 +122,10 @@ def stands_beside(before: Hold, now: Hold, rules: TenureRules) -> str:
         return "accounts"
     if not before.kinds and not now.kinds:
         at_once = before.ends_at > now.starts_at
-        return "cards" if alike(before, now) is False or (at_once and not alike(before, now)) else ""
+        often = min(before.records, now.records) > 1
+        return (
+            "cards" if alike(before, now) is False or (at_once and often and not alike(before, now)) else ""
+        )
     return "names" if rules.names_differ and alike(before, now) is False else ""
 
 
@@ -385,6 +388,8 @@ def test_a_replaced_card_stays_with_its_owner_and_names_tell_cards_apart() -> No
     assert tenures(card(0, 10, 1), card(10, 20, 2)) == [0, 1]
     # whoever replaces a card uses it no more: two in turns are two people's, unless they say one name
     assert sharing(card(0, 15), card(10, 20)) == ["cards", "cards"]
+    # one use of either proves nothing
+    assert sharing(card(0, 15, records=1), card(10, 20, records=9)) == ["", ""]
     assert sharing(card(0, 15, 1), card(10, 20, 2)) == ["cards", "cards"]
     assert sharing(card(0, 15, 1), card(10, 20, 1)) == ["", ""]
     four = [card(day, day + 1, 1) for day in range(4)]
