@@ -43,3 +43,13 @@
             and ties.record_id = records.record_id
 )
 {%- endmacro %}
+
+
+{# The records that a relation of decisions (ops.identity_decisions) speaks of, each once. #}
+{% macro decided_records(decisions) -%}
+select connection_a as connection, feed_a as feed, record_id_a as record_id
+    from {{ decisions }}
+    union
+    select connection_b, feed_b, record_id_b
+    from {{ decisions }}
+{%- endmacro %}

@@ -14,11 +14,7 @@ tenures as (
 ),
 
 decided as (
-    select connection_a as connection, feed_a as feed, record_id_a as record_id
-    from decisions
-    union
-    select connection_b, feed_b, record_id_b
-    from decisions
+    {{ decided_records("decisions") }}
 ),
 
 -- a record speaks through its strongest identifier

@@ -79,7 +79,7 @@ records as (
     select
         'purchase',
         connection,
-        case channel when 'groupbuy' then 'groupbuy' else 'pos' end,
+        channel,
         feed,
         record_id,
         {{ row_hash(["store_code", "ordered_at", "business_date", "is_purchase"]) }}

@@ -3,11 +3,7 @@
 {{ config(materialized="table") }}
 
 with decided as (
-    select connection_a as connection, feed_a as feed, record_id_a as record_id
-    from {{ source("ops", "identity_decisions") }}
-    union
-    select connection_b, feed_b, record_id_b
-    from {{ source("ops", "identity_decisions") }}
+    {{ decided_records(source("ops", "identity_decisions")) }}
 ),
 
 -- those of them that there are
