@@ -207,7 +207,7 @@ def oracle(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_ORACLE_NODES)
     connection.execute(_ORACLE_EDGES)
     count, a, b = _arrays(connection)
-    _store_labels(connection, connect(count, a, b, np.zeros(len(a), np.int64)).root)
+    _store_labels(connection, connect(count, a, b))
     connection.execute(_ORACLE_ASSIGN)
 
 
@@ -262,7 +262,7 @@ def _connect_within(kind, left, right, limits):
 def warm_up() -> None:
     """First use of what compiles or loads itself on first use: the kernels, DuckDB's exchange with numpy and Arrow."""
     none = np.zeros(0, np.int64)
-    connect(0, none, none, none)
+    connect(0, none, none)
     _connect_within(none, none, none, np.array(_LIMITS))
     with duckdb.connect() as connection:
         connection.execute("select 1").fetchnumpy()

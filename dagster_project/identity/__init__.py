@@ -5,7 +5,7 @@ Nothing here reads configuration, Dagster or dbt. The dbt models `int_identity_i
 pairs, and the command `linli score` measures.
 """
 
-from dagster_project.identity.components import Components, connect, connect_households, connect_links
+from dagster_project.identity.components import connect, connect_households
 from dagster_project.identity.islands import join_islands
 from dagster_project.identity.resolution import resolve_tables
 from dagster_project.identity.scores import score_records
@@ -13,11 +13,9 @@ from dagster_project.identity.suggestions import suggest
 from dagster_project.identity.tenures import TenureRules, split_tenures
 
 __all__ = [
-    "Components",
     "TenureRules",
     "connect",
     "connect_households",
-    "connect_links",
     "join_islands",
     "resolve_tables",
     "score_records",

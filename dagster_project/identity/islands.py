@@ -33,8 +33,7 @@ def join_islands(ties: pa.Table, known: pa.Table | None = None) -> tuple[pa.Tabl
         members, labels = _numbers(known, "identifier_key"), _numbers(known, "island_key")
     keys, numbers = np.unique(np.concatenate([left, members, right, labels]), return_inverse=True)
     half = len(left) + len(members)
-    none = np.zeros(half, dtype=np.int64)
-    root = connect(len(keys), numbers[:half], numbers[half:], none).root
+    root = connect(len(keys), numbers[:half], numbers[half:])
 
     def numbered(some: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.searchsorted(keys, some)

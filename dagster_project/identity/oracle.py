@@ -59,7 +59,7 @@ def oracle_records(con: duckdb.DuckDBPyConnection, statements: str, truth: str) 
         raise ValueError(f"the truth gives {count - records} records a second person")
     links = con.execute(_LINKS.format(statements=statements)).fetchnumpy()
     first, record = (np.asarray(links[name]) for name in ("first_no", "record_no"))
-    root = connect(count, first, record, np.zeros(len(first), dtype=np.int64)).root
+    root = connect(count, first, record)
     known = np.zeros(count, dtype=bool)
     known[record] = True
     found = pa.table({"record_no": np.arange(count), "root_no": pa.array(root, mask=~known)})

@@ -20,6 +20,8 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from dagster_project.identity.components import find_root
+
 FOREVER = np.iinfo(np.int64).max
 ALWAYS = np.iinfo(np.int64).min
 EVENTS = ("created", "merged", "split", "reassigned")
@@ -98,15 +100,6 @@ def resolve(
     if nodes.group_class.size and nodes.group_class.max() >= len(limits):
         raise ValueError("a class without a limit")
     return Resolution(*_resolve(*nodes, *links, np.ascontiguousarray(limits, dtype=np.int64), apart))
-
-
-@njit(cache=True)
-def _find(parent, node):
-    # path halving: every visited node skips to its grandparent, no second pass
-    while parent[node] != node:
-        parent[node] = parent[parent[node]]
-        node = parent[node]
-    return node
 
 
 @njit(cache=True)
@@ -195,7 +188,7 @@ def _is_apart(found, of_first, other_root, parent, night, apart_begin, apart_oth
     for i in range(of_first):
         u = found[i]
         for j in range(apart_begin[u], apart_begin[u + 1]):
-            if apart_since[j] <= night and _find(parent, apart_other[j]) == other_root:
+            if apart_since[j] <= night and find_root(parent, apart_other[j]) == other_root:
                 return u, apart_other[j]
     return -1, -1
 
@@ -249,12 +242,12 @@ def _resolve(since, until, group_class, group, starts, ends, left, right, on, of
     count, link_count = len(since), len(left)
     parent = np.arange(count)
     for i in range(link_count):
-        a, b = _find(parent, left[i]), _find(parent, right[i])
+        a, b = find_root(parent, left[i]), find_root(parent, right[i])
         if a != b:
             parent[max(a, b)] = min(a, b)
     island = np.empty(count, dtype=np.int64)
     for node in range(count):
-        island[node] = _find(parent, node)
+        island[node] = find_root(parent, node)
     link_order, link_begin = _by_key(island[left], count)
     node_order, node_begin = _by_key(island, count)
     both = np.empty(2 * len(apart), dtype=np.int64)
@@ -307,7 +300,7 @@ def _resolve(since, until, group_class, group, starts, ends, left, right, on, of
                 if not on[link] <= night < off[link]:
                     refused_by[link] = -1
                     continue
-                a, b = _find(parent, left[link]), _find(parent, right[link])
+                a, b = find_root(parent, left[link]), find_root(parent, right[link])
                 refused_by[link] = -1
                 if a == b:
                     continue
@@ -332,7 +325,7 @@ def _resolve(since, until, group_class, group, starts, ends, left, right, on, of
                         nexts[tails[kept]] = heads[gone]
                     tails[kept] = tails[gone]
             for node in members:
-                root[node] = _find(parent, node) if since[node] <= night < until[node] else -1
+                root[node] = find_root(parent, node) if since[node] <= night < until[node] else -1
             for node in members:
                 was, now = before[node], root[node]
                 kind, member, other, link = -1, now, -1, -1

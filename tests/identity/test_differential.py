@@ -46,7 +46,7 @@ def ours(graph: Graph, order: NDArray[np.int64] | None = None) -> NDArray[np.int
     """Smallest node of each node's component."""
     nodes, left, right = graph
     order = np.arange(len(left)) if order is None else order
-    return connect(nodes, left[order], right[order], np.zeros(len(left), np.int64)).root
+    return connect(nodes, left[order], right[order])
 
 
 def smallest(labels: NDArray[np.int64]) -> NDArray[np.int64]:
