@@ -46,7 +46,7 @@ def connect(node_count: int, left: NDArray[np.int64], right: NDArray[np.int64]) 
         low, high = min(left.min(), right.min()), max(left.max(), right.max())
         if low < 0 or high >= node_count:
             raise ValueError(f"links name nodes {low} … {high}, there are only 0 … {node_count - 1}")
-    return _connect(node_count, left, right)  # type: ignore[no-any-return]
+    return _connect(node_count, left, right)
 
 
 def connect_households(ties: pa.Table) -> pa.Table:

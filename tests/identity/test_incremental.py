@@ -104,46 +104,23 @@ def another_member_of_staff_follows(world: Any) -> None:
     )
 
 
+def strangers(world: Any, night: str, some: range, **about: str) -> None:
+    """Tickets on which strangers, each paying for herself, say one and the same number, or what else is told."""
+    tickets = [sale(f"H{i}", pay_appid="wx", pay_openid=f"h{i}", **about) for i in some]
+    world.arrive(night, "pos", "pos__tickets", *tickets)
+
+
 def a_number_for_everybody(world: Any) -> None:
     """Six strangers in two days: the second makes it suspect, so that the first ones' links are undone."""
-    world.arrive(
-        "2026-01-09",
-        "pos",
-        "pos__tickets",
-        *(
-            sale(f"H{i}", phone="HUB", pay_appid="wx", pay_openid=f"h{i}", sold_at="2026-01-09 10:00:00")
-            for i in STRANGERS[:2]
-        ),
-    )
+    strangers(world, "2026-01-09", STRANGERS[:2], phone="HUB", sold_at="2026-01-09 10:00:00")
     world.build()
-    world.arrive(
-        "2026-01-10",
-        "pos",
-        "pos__tickets",
-        *(
-            sale(f"H{i}", phone="HUB", pay_appid="wx", pay_openid=f"h{i}", sold_at="2026-01-10 10:00:00")
-            for i in STRANGERS[2:]
-        ),
-    )
+    strangers(world, "2026-01-10", STRANGERS[2:], phone="HUB", sold_at="2026-01-10 10:00:00")
 
 
 def that_was_a_mistake(world: Any) -> None:
     """Four of them never said it."""
-    world.arrive(
-        "2026-01-11",
-        "pos",
-        "pos__tickets",
-        *(
-            sale(
-                f"H{i}",
-                pay_appid="wx",
-                pay_openid=f"h{i}",
-                sold_at="2026-01-10 10:00:00",
-                updated_at="2026-01-11 00:00:00",
-            )
-            for i in STRANGERS[2:]
-        ),
-    )
+    at = {"sold_at": "2026-01-10 10:00:00", "updated_at": "2026-01-11 00:00:00"}
+    strangers(world, "2026-01-11", STRANGERS[2:], **at)
 
 
 def decide(world: Any, decision: str, a: str, b: str) -> None:
