@@ -17,6 +17,7 @@ from dbt.contracts.graph.manifest import Manifest
 
 from dagster_project.contracts import feed, feeds_of, kinds
 from dagster_project.warehouse import digest_identity
+from dagster_project.warehouse.sync import create_ops
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 NIGHT_1, NIGHT_2 = date(2024, 5, 31), date(2024, 6, 1)
@@ -64,15 +65,6 @@ OPS = {
     "push_events": "message_id VARCHAR, campaign_id VARCHAR, business_date DATE, member_id VARCHAR, target VARCHAR, "
     "action VARCHAR, attempt INTEGER, state VARCHAR, vendor_code VARCHAR, vendor_ref VARCHAR, "
     'payload_sha256 VARCHAR, "at" TIMESTAMP, seq INTEGER',
-    "files": "connection VARCHAR, kind VARCHAR, feed VARCHAR, night DATE, file VARCHAR, sha256 VARCHAR, "
-    "format VARCHAR, encoding VARCHAR, rows_read BIGINT, rows_loaded BIGINT, rows_repeated BIGINT, "
-    "rows_rejected BIGINT, status VARCHAR, reason VARCHAR, extra_columns VARCHAR, batch_id VARCHAR, "
-    "lake_path VARCHAR, gated BOOLEAN",
-    "digested_identity_inputs": "input_key BIGINT, fingerprint BIGINT, connection VARCHAR, kind VARCHAR, feed VARCHAR, "
-    "record_id VARCHAR, namespace VARCHAR, identifier VARCHAR",
-    "digested_identity_ids": "identifier_key BIGINT, member_id VARCHAR",
-    "rejects": "batch_id VARCHAR, connection VARCHAR, feed VARCHAR, file VARCHAR, row_no BIGINT, "
-    "column_name VARCHAR, value_kind VARCHAR, rule VARCHAR, action VARCHAR",
 }
 
 
@@ -83,7 +75,7 @@ class Warehouse:
         self.path = path
         self.batches = 0
         with duckdb.connect(str(path)) as con:
-            con.execute("create schema raw; create schema ops")
+            create_ops(con)
             for kind in kinds():
                 for each in feeds_of(kind):
                     columns = dict.fromkeys(each.raw_columns(), "VARCHAR") | META
