@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from dagster_project.config.errors import ConfigError
 from dagster_project.lang import problem_text, tr
@@ -83,7 +84,8 @@ def _known_keys(model: Any, place: KeyPath) -> list[str]:
         model = get_args(model)[0] if isinstance(part, int) else model.model_fields[part].annotation
         if get_origin(model) is not tuple:  # X | None
             model = next((kind for kind in get_args(model) if hasattr(kind, "model_fields")), model)
-    return sorted(getattr(model, "model_fields", {}))
+    fields: dict[str, FieldInfo] = getattr(model, "model_fields", {})
+    return sorted(info.alias or name for name, info in fields.items())
 
 
 def read_document(path: Path, *, resolve: bool = True) -> Document:

@@ -1,0 +1,174 @@
+"""rules/*.yml: what business people may change. A file the chain lacks is the packaged default.
+
+One module per file; an amount is written in yuan, a share in percent or as a ratio, and held as an exact integer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from dagster_project.config.decisions import DECISIONS_FILE, IdentityDecision, read_decisions
+from dagster_project.config.document import Document, KeyPath, read_document
+from dagster_project.config.rules.base import Rule
+from dagster_project.config.rules.campaigns import Campaign, CampaignRules, Offer
+from dagster_project.config.rules.churn import ChurnRules
+from dagster_project.config.rules.commission import (
+    CashierIncentive,
+    CommissionRules,
+    KocCommission,
+    LeaderCommission,
+)
+from dagster_project.config.rules.guards import FrequencyCap, Guards, QuietHours
+from dagster_project.config.rules.identity import IdentityHealthRules, IdentityRules
+from dagster_project.config.rules.koc import KocRules
+from dagster_project.config.rules.ledger import CouponTemplate, LedgerRules
+from dagster_project.config.rules.markdown import MarkdownRules
+from dagster_project.config.rules.metrics import MetricRules, TagRule
+from dagster_project.config.rules.offers import OfferRules, OnOffer
+from dagster_project.config.rules.pairs import PairRules
+from dagster_project.config.rules.segments import SEGMENT_METRICS, Condition, Segment, SegmentRules
+from dagster_project.lang import tr
+
+__all__ = [
+    "SEGMENT_METRICS",
+    "Campaign",
+    "CampaignRules",
+    "CashierIncentive",
+    "ChurnRules",
+    "CommissionRules",
+    "Condition",
+    "CouponTemplate",
+    "FrequencyCap",
+    "Guards",
+    "IdentityHealthRules",
+    "IdentityRules",
+    "KocCommission",
+    "KocRules",
+    "LeaderCommission",
+    "LedgerRules",
+    "MarkdownRules",
+    "MetricRules",
+    "Offer",
+    "OfferRules",
+    "OnOffer",
+    "PairRules",
+    "QuietHours",
+    "Rule",
+    "Rules",
+    "Segment",
+    "SegmentRules",
+    "TagRule",
+    "load_rules",
+]
+
+
+class Rules(Rule):
+    """All rules of a chain, one attribute per file."""
+
+    identity: IdentityRules
+    churn: ChurnRules
+    koc: KocRules
+    metrics: MetricRules
+    ledger: LedgerRules
+    commission: CommissionRules
+    markdown: MarkdownRules
+    pairs: PairRules
+    offers: OfferRules
+    segments: tuple[Segment, ...]
+    campaigns: tuple[Campaign, ...]
+    guards: Guards
+    identity_decisions: tuple[IdentityDecision, ...] = ()
+
+
+_FILES: dict[str, type[Rule]] = {
+    "identity": IdentityRules,
+    "churn": ChurnRules,
+    "koc": KocRules,
+    "metrics": MetricRules,
+    "ledger": LedgerRules,
+    "commission": CommissionRules,
+    "markdown": MarkdownRules,
+    "pairs": PairRules,
+    "offers": OfferRules,
+    "segments": SegmentRules,
+    "campaigns": CampaignRules,
+    "guards": Guards,
+}
+# lists whose entries have an id: where they stand in the file, and the key of the id
+_IDS: dict[str, tuple[str, str]] = {
+    "segments": ("segments", "segment_id"),
+    "campaigns": ("campaigns", "campaign_id"),
+    "ledger": ("templates", "template_id"),
+    "metrics": ("tags", "tag"),
+}
+
+
+def load_rules(folder: Path) -> Rules:
+    """Reads rules/*.yml; a missing file means the packaged default.
+
+    Raises:
+        ConfigError: unknown file, key or value, with file and line.
+    """
+    for path in sorted(folder.glob("*.y*ml")):
+        if path.stem not in _FILES and path.name != DECISIONS_FILE:
+            known = ", ".join([*(f"{name}.yml" for name in _FILES), DECISIONS_FILE])
+            raise Document(path, {}, {}).error(
+                (), tr(f"不认识的规则文件。可用：{known}", f"unknown rule file; known: {known}")
+            )
+    parts: dict[str, Any] = {}
+    documents: dict[str, Document] = {}
+    with as_file(files("dagster_project").joinpath("templates/chain/rules")) as packaged:
+        for name, model in _FILES.items():
+            own = folder / f"{name}.yml"
+            document = read_document(own if own.exists() else packaged / f"{name}.yml", resolve=False)
+            parts[name] = document.parse(model)
+            documents[name] = document
+            _check_unique(document, name, parts[name])
+    for index, campaign in enumerate(parts["campaigns"].campaigns):
+        _check_campaign(documents["campaigns"], ("campaigns", index), campaign, parts["segments"].segments)
+    parts["segments"] = parts["segments"].segments
+    parts["campaigns"] = parts["campaigns"].campaigns
+    return Rules(**parts, identity_decisions=read_decisions(folder / DECISIONS_FILE))
+
+
+def _check_unique(document: Document, name: str, part: Any) -> None:
+    if name not in _IDS:
+        return
+    listed, key = _IDS[name]
+    items: Sequence[Any] = getattr(part, listed)
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        value = getattr(item, key)
+        if value in seen:
+            raise document.error((listed, index, key), tr(f"{value} 重复", f"{value} given twice"))
+        seen.add(value)
+
+
+def _check_campaign(document: Document, at: KeyPath, campaign: Campaign, segments: Sequence[Segment]) -> None:
+    """What goes with a trigger stands beside it, and the segment it names exists."""
+    for key, owner, needed in (
+        ("tier", "trigger", "churn_tier"),
+        ("segment", "trigger", "segment"),
+        ("every_days", "once", "every_days"),
+    ):
+        if (getattr(campaign, owner) == needed) != (getattr(campaign, key) is not None):
+            raise document.error(
+                (*at, key),
+                tr(
+                    f"{owner} 为 {needed} 时必须写 {key}，其他情况不写",
+                    f"{key} goes with {owner} {needed}, and only there",
+                ),
+            )
+    known = sorted(segment.segment_id for segment in segments)
+    if campaign.segment is not None and campaign.segment not in known:
+        listed = ", ".join(known)
+        raise document.error(
+            (*at, "segment"),
+            tr(
+                f"没有人群包 {campaign.segment}。可用：{listed}",
+                f"no segment {campaign.segment}; known: {listed}",
+            ),
+        )

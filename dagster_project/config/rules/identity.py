@@ -1,0 +1,36 @@
+"""rules/identity.yml: how careful One ID is."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from dagster_project.config.rules.base import Rule
+
+
+class IdentityHealthRules(Rule):
+    """From when on an identifier looks like nobody's own, and a shop's day unlike its last four weeks."""
+
+    suspect_min_people: int = Field(default=5, ge=3)
+    suspect_factor: float = Field(default=3, gt=1)
+    suspect_tickets_a_day: int = Field(default=4, ge=2)
+    suspect_busy_days: int = Field(default=3, ge=1)
+    alarm_factor: float = Field(default=3, gt=1)
+    alarm_min_statements: int = Field(default=30, ge=1)
+
+
+class IdentityRules(Rule):
+    max_wechat_accounts_per_phone: int = Field(ge=1)
+    max_cards_per_phone: int = Field(ge=1)
+    use_wecom_remark: bool
+    remark_needs_proof: bool = True
+    payer_min_tickets: int = Field(ge=0)
+    payer_member_tickets: int = Field(default=2, ge=0)
+    max_phones_per_member: int = Field(default=4, ge=1)
+    number_silence_days: int = Field(default=90, ge=1)
+    reregister_gap_days: int = Field(default=45, ge=0)
+    former_link_min_days: int = Field(default=7, ge=0)
+    max_household_members: int = Field(default=6, ge=2)
+    name_agreement_min_share: float = Field(default=0.7, ge=0, le=1)
+    name_agreement_min_pairs: int = Field(default=30, ge=1)
+    placeholder_phones: tuple[str, ...] = ()
+    health: IdentityHealthRules = IdentityHealthRules()

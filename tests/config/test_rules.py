@@ -1,0 +1,123 @@
+"""Rule files beyond the first release: exact numbers, packaged defaults, errors with line and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dagster_project.config import ConfigError, load_rules
+from dagster_project.config.rules import KocRules
+
+LATER = ("metrics", "ledger", "commission", "markdown", "pairs", "offers")
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    (folder / f"{name}.yml").write_text(text, "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_the_packaged_file_says_the_defaults(tmp_path: Path, name: str) -> None:
+    packaged = getattr(load_rules(tmp_path), name)
+    assert packaged == type(packaged)()
+    assert getattr(load_rules(write(tmp_path, name, "# 空\n")), name) == packaged
+
+
+def test_numbers_are_exact_integers(tmp_path: Path) -> None:
+    write(tmp_path, "commission", "koc: {level1_percent: 12.34}\ncashier: {join_yuan: 2.05}\n")
+    write(tmp_path, "metrics", "price_sensitive_index: 1.001\nquality_index: 1\n")
+    write(tmp_path, "pairs", "min_support: 0.000001\n")
+    rules = load_rules(tmp_path)
+    assert (rules.commission.koc.level1_percent, rules.commission.koc.level2_percent) == (1234, 500)
+    assert rules.commission.cashier.join_yuan == 205
+    assert (rules.metrics.price_sensitive_index, rules.metrics.quality_index) == (1001, 1000)
+    assert rules.pairs.min_support == 1
+
+
+def test_a_point_is_worth_its_connections_factor(tmp_path: Path) -> None:
+    ledger = load_rules(write(tmp_path, "ledger", "point_factor: {default: 2, group_main: 0.5}\n")).ledger
+    assert (ledger.factor("group_main"), ledger.factor("pos_main")) == (500, 2000)
+    ledger = load_rules(write(tmp_path, "ledger", "point_factor: {group_main: 0.5}\n")).ledger
+    assert ledger.factor("pos_main") == 1000
+
+
+def test_a_template_is_valid_for_hours_or_days(tmp_path: Path) -> None:
+    write(tmp_path, "ledger", "templates:\n  - {template_id: A, valid_days: 2}\n  - {template_id: B}\n")
+    assert [t.hours for t in load_rules(tmp_path).ledger.templates] == [48, None]
+
+
+def test_a_later_key_at_its_default_leaves_the_hash_alone() -> None:
+    values = {"spend_30d_yuan": "300", "shares_30d": 5, "max_complaints": 0}
+    first = KocRules.model_validate(values)
+    assert KocRules.model_validate({**values, "silent_share_days": 30}).hash == first.hash
+    assert KocRules.model_validate({**values, "silent_share_days": 31}).hash != first.hash
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("metrics", "new_days: 30\nprice_sensitive_index: 1.0001\n", r"metrics\.yml:2 \[price_sensitive_index\]"),
+        ("metrics", "quality_index: 1.25\n", r"metrics\.yml:1 .*quality_index 要小于"),
+        ("metrics", "tags:\n  - {tag: a, when: {}}\n", r"metrics\.yml:2 \[tags\.0\.when\]"),
+        (
+            "metrics",
+            "tags:\n  - {tag: a, when: {metric: x}}\n  - {tag: a, when: {metric: y}}\n",
+            r"metrics\.yml:3 \[tags\.1\.tag\] a 重复",
+        ),
+        ("ledger", "point_factor:\n  default: 0\n", r"ledger\.yml:1 \[point_factor\] .*大于 0"),
+        ("ledger", "templates:\n  - {template_id: A, valid_hours: 1, valid_days: 1}\n", r"\[templates\.0\] .*只写一个"),
+        ("commission", "koc:\n  level1_percent: 95.01\n", r"commission\.yml:1 \[koc\] 两级佣金合计"),
+        ("commission", "koc:\n  level1_percent: 101\n", r"commission\.yml:2 \[koc\.level1_percent\]"),
+        ("commission", "koc: {attribution: [friend]}\n", r"\[koc\.attribution\.0\]"),
+        ("markdown", 'push_at: "17:00"\n', r"markdown\.yml:\d+ \[start_at\] 时间要依次为"),
+        ("markdown", "left_ratio: 30\n", r"markdown\.yml:1 \[left_ratio\]"),
+        ("pairs", "min_lift: much\n", r"pairs\.yml:1 \[min_lift\] 'much' 不是最多 3 位小数的数"),
+        ("offers", "offers:\n  - {sku: a, category: b, from: 2026-11-01, to: 2026-11-02}\n", r"\[offers\.0\] .*其中一个"),
+        ("offers", "offers:\n  - {sku: a, from: 2026-11-03, to: 2026-11-02}\n", r"offers\.yml:2 \[offers\.0\] to 早于"),
+        ("offers", "offers:\n  - {sku: a, since: 2026-11-03}\n", r"\[offers\.0\.\w+\]"),
+        ("offers", "offers:\n  - {sku: a, from: 2026-11-01, to: 2026-11-02, day: 1}\n", r"\[offers\.0\.day\].*from, .*to"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_told_with_file_line_and_key(
+    tmp_path: Path, name: str, text: str, place: str
+) -> None:
+    with pytest.raises(ConfigError, match=place):
+        load_rules(write(tmp_path, name, text))
+
+
+CAMPAIGN = """campaigns:
+  - campaign_id: c1
+    name: 活动
+    offer: {template_id: T, kind: cash_off, amount_yuan: 1, valid_hours: 1}
+    holdout_percent: 10
+    channels: [wecom]
+    tag: 标签
+    text: 您好
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ("    trigger: segment\n", r"\[campaigns\.0\.segment\] trigger 为 segment 时必须写 segment"),
+        ("    trigger: segment\n    segment: nobody\n", r"campaigns\.yml:10 .*没有人群包 nobody"),
+        ("    trigger: markdown\n    segment: no_purchase_7d\n", r"campaigns\.yml:10 .*其他情况不写"),
+        ("    trigger: churn_tier\n", r"\[campaigns\.0\.tier\]"),
+        ("    trigger: after_order\n    once: every_days\n", r"\[campaigns\.0\.every_days\]"),
+        ("    trigger: after_order\n    every_days: 7\n", r"campaigns\.yml:10 \[campaigns\.0\.every_days\]"),
+    ],
+)
+def test_what_goes_with_a_trigger_stands_beside_it(tmp_path: Path, more: str, place: str) -> None:
+    with pytest.raises(ConfigError, match=place):
+        load_rules(write(tmp_path, "campaigns", CAMPAIGN + more))
+
+
+def test_a_campaign_for_a_segment(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "campaigns",
+        CAMPAIGN + "    trigger: segment\n    segment: no_purchase_7d\n    once: ever\n",
+    )
+    [campaign] = load_rules(tmp_path).campaigns
+    assert (campaign.segment, campaign.once, campaign.every_days) == ("no_purchase_7d", "ever", None)
