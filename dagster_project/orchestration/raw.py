@@ -13,14 +13,7 @@ from dagster_project.orchestration.landing import lake_key
 from dagster_project.orchestration.progress import tell
 from dagster_project.privacy import chain_key
 from dagster_project.publish import recover
-from dagster_project.warehouse import connect, prepare, unlanded_nights
-
-OPS_TABLES = (
-    "run_context", "pending_batches", "stores", "connections", "available_feeds", "rule_identity",
-    "rule_identity_health", "placeholder_phones",
-    "rule_churn", "rule_koc", "high_margin_categories", "rule_segments", "rule_campaigns", "candidate_history",
-    "push_events",
-)  # fmt: skip
+from dagster_project.warehouse import connect, ops_schemas, prepare, unlanded_nights
 
 
 def raw_tables(chain: Chain) -> dg.AssetsDefinition:
@@ -49,7 +42,7 @@ def raw_tables(chain: Chain) -> dg.AssetsDefinition:
             owners=OWNERS,
             kinds={"duckdb", "table"},
         )
-        for name in OPS_TABLES
+        for name in ops_schemas()
     ]
 
     @dg.multi_asset(name="raw_tables", specs=specs, pool="duckdb_writer")

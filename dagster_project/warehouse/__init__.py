@@ -11,6 +11,7 @@ from dagster_project.warehouse.digested import (
     mark_digested,
     names_have_turned,
 )
+from dagster_project.warehouse.ops import schemas as ops_schemas
 from dagster_project.warehouse.prepare import Prepared, prepare
 from dagster_project.warehouse.sync import Batch, gate_batches, sync_files, ungated_batches, unlanded_nights
 
@@ -24,6 +25,7 @@ __all__ = [
     "make_members_anew",
     "mark_digested",
     "names_have_turned",
+    "ops_schemas",
     "prepare",
     "sync_files",
     "ungated_batches",

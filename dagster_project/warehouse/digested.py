@@ -53,6 +53,8 @@ def mark_digested(chain: Chain) -> None:
         )
         digest_identity(connection)
         set_state(connection, "names_differ", _names_differ(connection))
+        [(as_of,)] = connection.execute("select as_of_date from ops.run_context").fetchall()
+        set_state(connection, "built_as_of", as_of.isoformat())
         for name in _REASONS:
             connection.execute("delete from ops.state where name = ?", [name])
         connection.execute("commit")

@@ -16,7 +16,7 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
 from dagster_project.contracts import feed, feeds_of, kinds
-from dagster_project.warehouse import digest_identity
+from dagster_project.warehouse import digest_identity, ops_schemas
 from dagster_project.warehouse.sync import create_ops
 
 PROJECT = Path(__file__).parents[2] / "dbt"
@@ -35,38 +35,6 @@ META = {
     "_extra": "VARCHAR",
 }
 
-OPS = {
-    "run_context": "as_of_date DATE, timezone VARCHAR, cutover_minutes INTEGER",
-    "pending_batches": "batch_id VARCHAR",
-    "stores": "store_code VARCHAR, store_name VARCHAR, lng DOUBLE, lat DOUBLE, opened_on DATE, "
-    "cutover_minutes INTEGER, manager_wecom_userid VARCHAR, wecom_department VARCHAR",
-    "connections": "connection VARCHAR, kind VARCHAR, preset VARCHAR",
-    "available_feeds": "kind VARCHAR, feed VARCHAR",
-    "placeholder_phones": "phone_token VARCHAR",
-    "rule_identity": "max_wechat_accounts_per_phone INTEGER, max_cards_per_phone INTEGER, "
-    "use_wecom_remark BOOLEAN, payer_min_tickets INTEGER, payer_member_tickets INTEGER, max_phones_per_member INTEGER, "
-    "number_silence_days INTEGER, reregister_gap_days INTEGER, former_link_min_days INTEGER, "
-    "max_household_members INTEGER, name_agreement_min_share DOUBLE, name_agreement_min_pairs INTEGER, "
-    "remark_needs_proof BOOLEAN, rule_hash VARCHAR",
-    "identity_decisions": "decision VARCHAR, connection_a VARCHAR, feed_a VARCHAR, record_id_a VARCHAR, "
-    "connection_b VARCHAR, feed_b VARCHAR, record_id_b VARCHAR, since DATE, decided_by VARCHAR, why VARCHAR, "
-    "line INTEGER",
-    "rule_identity_health": "suspect_min_people INTEGER, suspect_factor DOUBLE, suspect_tickets_a_day INTEGER, "
-    "suspect_busy_days INTEGER, alarm_factor DOUBLE, alarm_min_statements INTEGER",
-    "rule_churn": "l1_days INTEGER, l2_days INTEGER, l3_days INTEGER, rule_hash VARCHAR",
-    "rule_koc": "spend_30d_fen BIGINT, shares_30d INTEGER, max_complaints INTEGER, rule_hash VARCHAR",
-    "high_margin_categories": "category VARCHAR",
-    "rule_segments": "segment_id VARCHAR, name VARCHAR, definition_hash VARCHAR",
-    "rule_campaigns": "campaign_id VARCHAR, name VARCHAR, trigger VARCHAR, tier VARCHAR, holdout_percent INTEGER, "
-    "frequency_messages INTEGER, frequency_days INTEGER, daily_cap INTEGER, channel_order VARCHAR, "
-    "planned_time VARCHAR, offer_json VARCHAR, rule_hash VARCHAR",
-    "candidate_history": "campaign_id VARCHAR, business_date DATE, member_id VARCHAR, lapse_key VARCHAR, "
-    "arm VARCHAR, channel VARCHAR, outcome VARCHAR, detail VARCHAR",
-    "push_events": "message_id VARCHAR, campaign_id VARCHAR, business_date DATE, member_id VARCHAR, target VARCHAR, "
-    "action VARCHAR, attempt INTEGER, state VARCHAR, vendor_code VARCHAR, vendor_ref VARCHAR, "
-    'payload_sha256 VARCHAR, "at" TIMESTAMP, seq INTEGER',
-}
-
 
 class Warehouse:
     """Raw and ops of one chain in a DuckDB file."""
@@ -80,9 +48,12 @@ class Warehouse:
                 for each in feeds_of(kind):
                     columns = dict.fromkeys(each.raw_columns(), "VARCHAR") | META
                     con.execute(f"create table raw.{each.table} ({_ddl(columns)})")
-            for table, ddl in OPS.items():
-                con.execute(f"create table ops.{table} ({ddl})")
-        self.ops("run_context", [{"as_of_date": as_of, "timezone": "Asia/Shanghai", "cutover_minutes": 240}])
+            for table, schema in ops_schemas().items():
+                con.register("columns", schema.empty_table())
+                con.execute(f"create table ops.{table} as select * from columns")
+                con.unregister("columns")
+        context = {"as_of_date": as_of, "timezone": "Asia/Shanghai", "cutover_minutes": 240, "run_seq": 1}
+        self.ops("run_context", [{**context, "is_refresh": False}])
         self.ops("rule_churn", [{"l1_days": 7, "l2_days": 15, "l3_days": 30, "rule_hash": "churn0"}])
         self.ops(
             "rule_koc", [{"spend_30d_fen": 30000, "shares_30d": 5, "max_complaints": 0, "rule_hash": "koc0"}]
@@ -156,9 +127,9 @@ class Warehouse:
                 _insert(con, f"raw.{arriving.table}", {**row, **meta})
             con.execute("insert into ops.pending_batches values (?)", [batch_id])
             con.execute(
-                "insert into ops.available_feeds select ?, ? where not exists "
-                "(select 1 from ops.available_feeds where kind = ? and feed = ?)",
-                [kind, name, kind, name],
+                "insert into ops.available_feeds select ?, ?, ?, ?, ? where not exists "
+                "(select 1 from ops.available_feeds where feed = ? and connection = ?)",
+                [kind, name, connection, night, night, name, connection],
             )
         return batch_id
 

@@ -9,6 +9,7 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.nodes import ModelNode
 
 from dagster_project.contracts import feeds_of, kinds
+from dagster_project.warehouse import ops_schemas
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 # DuckDB spellings that Spark does not share; they belong into macros with an implementation for each engine
@@ -40,6 +41,14 @@ def test_raw_is_read_in_staging_only(manifest: Manifest) -> None:
     raw = {key for key, source in manifest.sources.items() if source.source_name == "raw"}
     readers = {m.name for m in models(manifest) if raw & set(m.depends_on.nodes) and m.schema != "staging"}
     assert readers == {"int_identity_arrivals"}
+
+
+def test_every_ops_table_is_a_described_source(manifest: Manifest) -> None:
+    """What a run writes, and what outlives it; `state` and `digested_batches` concern no model."""
+    kept = {"files", "rejects", "digested_identity_inputs", "digested_identity_ids"}
+    sources = {s.name: s for s in manifest.sources.values() if s.source_name == "ops"}
+    assert sources.keys() == ops_schemas().keys() | kept
+    assert [name for name, source in sources.items() if not source.description.strip()] == []
 
 
 def test_layers_never_look_up(manifest: Manifest) -> None:

@@ -46,25 +46,27 @@ def tickets(chain: Chain) -> list[str]:
         ]
 
 
-def green(chain: Chain) -> None:
-    """A build that made nothing and was green."""
-    with connect(chain.paths.warehouse) as connection:
-        connection.execute("create schema if not exists intermediate")
-        for table, columns in {
-            "int_identity_inputs": "input_key bigint, fingerprint bigint",
-            "int_identity_affected_keys": "identifier_key bigint",
-            "int_identity_nodes": "identifier_key bigint, minted_id varchar",
-            "int_identity_name_agreement": "names_differ boolean",
-        }.items():
-            connection.execute(f"create or replace table intermediate.{table} ({columns})")
-    mark_digested(chain)
-
-
 def models(tmp_path: Path, text: str = "select 1") -> Path:
     path = tmp_path / "dbt" / "models" / "staging" / "stg.sql"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return tmp_path / "dbt"
+
+
+def built(chain: Chain) -> None:
+    """What a green build leaves: the tables that are remembered, here without rows."""
+    with connect(chain.paths.warehouse) as connection:
+        for name, query in (
+            ("int_identity_inputs", "select * from ops.digested_identity_inputs"),
+            ("int_identity_affected_keys", "select identifier_key from ops.digested_identity_ids"),
+            (
+                "int_identity_nodes",
+                "select identifier_key, member_id as minted_id from ops.digested_identity_ids",
+            ),
+            ("int_identity_name_agreement", "select true as names_differ"),
+        ):
+            connection.execute(f"create or replace table intermediate.{name} as {query}")
+    mark_digested(chain)
 
 
 def test_raw_shows_what_had_arrived_by_the_night(landed: Chain, tmp_path: Path) -> None:
@@ -75,7 +77,7 @@ def test_raw_shows_what_had_arrived_by_the_night(landed: Chain, tmp_path: Path) 
 def test_a_batch_is_pending_until_a_build_was_green(landed: Chain, tmp_path: Path) -> None:
     assert len(prepare(landed, NIGHTS[1], KEY, models=models(tmp_path)).pending) == 2
     assert len(prepare(landed, NIGHTS[1], KEY, models=models(tmp_path)).pending) == 2
-    green(landed)
+    built(landed)
     assert [batch[:10] for batch in prepare(landed, NIGHTS[2], KEY, models=models(tmp_path)).pending] == [
         "2026-11-03"
     ]
@@ -83,12 +85,12 @@ def test_a_batch_is_pending_until_a_build_was_green(landed: Chain, tmp_path: Pat
 
 def test_going_back_or_changing_staging_rebuilds_it_until_done(landed: Chain, tmp_path: Path) -> None:
     prepare(landed, NIGHTS[2], KEY, models=models(tmp_path))
-    green(landed)
+    built(landed)
     back = prepare(landed, NIGHTS[1], KEY, models=models(tmp_path))
     assert back.full_refresh and len(back.pending) == 2
     again = prepare(landed, NIGHTS[1], KEY, models=models(tmp_path))
     assert again.full_refresh, "a refresh that was killed is taken up again"
-    green(landed)
+    built(landed)
     assert not prepare(landed, NIGHTS[1], KEY, models=models(tmp_path)).full_refresh
     assert prepare(landed, NIGHTS[1], KEY, models=models(tmp_path, "select 2")).full_refresh
 
@@ -141,3 +143,27 @@ def test_a_held_warehouse_is_a_clear_error(landed: Chain) -> None:
     finally:
         holder.kill()
         holder.wait()
+
+
+def test_a_run_knows_the_night_it_follows(landed: Chain, tmp_path: Path) -> None:
+    def context() -> tuple[object, ...]:
+        with connect(landed.paths.warehouse) as connection:
+            return connection.execute(
+                "select as_of_date, run_seq, previous_as_of, is_refresh, stock_on from ops.run_context"
+            ).fetchall()[0]
+
+    prepare(landed, NIGHTS[0], KEY, models=models(tmp_path))
+    assert context() == (NIGHTS[0], 1, None, False, None)
+    built(landed)
+    prepare(landed, NIGHTS[1], KEY, models=models(tmp_path))
+    assert context() == (NIGHTS[1], 1, NIGHTS[0], False, None)
+    prepare(landed, NIGHTS[1], KEY, models=models(tmp_path), full_refresh=True)
+    assert context()[3] is True
+
+
+def test_feeds_tell_since_when_they_arrive(landed: Chain, tmp_path: Path) -> None:
+    prepare(landed, NIGHTS[1], KEY, models=models(tmp_path))
+    with connect(landed.paths.warehouse) as connection:
+        assert connection.execute("from ops.available_feeds").fetchall() == [
+            ("pos", "tickets", "pos_main", NIGHTS[0], NIGHTS[1])
+        ]
