@@ -67,9 +67,9 @@ def listed_tokens() -> list[str]:
     """Tokens of the numbers that the packaged rules call placeholders, under the benchmark's key."""
     from dagster_project.config import packaged_chain
     from dagster_project.privacy import ChainKey
-    from dagster_project.warehouse.prepare import placeholder_tokens
+    from dagster_project.warehouse.ops import placeholder_tokens
 
-    return placeholder_tokens(packaged_chain().rules, ChainKey(_KEY))
+    return placeholder_tokens(packaged_chain(), ChainKey(_KEY))
 
 
 def build(folder: Path) -> list[str]:

@@ -38,3 +38,35 @@ select *
 from {{ model }}
 where ({{ expression }}) is not true
 {% endtest %}
+
+
+{# Rows that break one of several named expressions (name: expression), found in one scan; each with the name of the
+   first that is not true (false or unknown). #}
+{% test row_checks(model, checks) %}
+select *
+from (
+    select
+        *,
+        case
+            {%- for name, expression in checks.items() %}
+            when ({{ expression }}) is not true then '{{ name }}'
+            {%- endfor %}
+        end as broken_check
+    from {{ model }}
+) as checked
+where broken_check is not null
+{% endtest %}
+
+
+{# Orders whose refunds do not add up to their refund_fen. #}
+{% test adds_up_to_orders(model, orders) %}
+with given_back as (
+    select order_key, sum(amount_fen) as amount_fen from {{ model }} group by order_key
+)
+
+select orders.order_key, orders.refund_fen, given_back.amount_fen
+from {{ orders }} as orders
+full outer join given_back
+    on orders.order_key = given_back.order_key
+where coalesce(orders.refund_fen, -1) <> coalesce(given_back.amount_fen, 0)
+{% endtest %}

@@ -4,7 +4,7 @@ with
 
 orders as (
 
-    select * from {{ ref('int_groupbuy_orders_settled') }}
+    select * from {{ ref('int_groupbuy_orders_settled') }} where is_listed
 
 ),
 
@@ -48,7 +48,12 @@ select
     case
         when orders.status = 'closed' and orders.net_fen > 0 then lines.amount_fen
         else cast(greatest(coalesce(lines.refunded_fen, 0), coalesce(refunded.refund_fen, 0)) as bigint)
-    end as refunded_fen
+    end as refunded_fen,
+    -- the group-buy system tells neither a price nor what was taken off
+    cast(null as bigint) as price_fen,
+    cast(0 as bigint) as discount_fen,
+    false as is_gift,
+    {{ fen_times('lines.qty', 'products.cost_fen') }} as cost_fen
 from orders
 inner join lines
     on orders.connection = lines.connection

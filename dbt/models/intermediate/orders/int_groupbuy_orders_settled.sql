@@ -1,4 +1,4 @@
--- Grain: one row per group-buy order that is our revenue, paid or not.
+-- Grain: one row per group-buy order, paid or not; is_listed says whether it is our revenue.
 
 with
 
@@ -62,19 +62,19 @@ helper_twins as (
 -- help-sell: the helper's copy is never revenue; the supplier's is, unless the helper is one of ours
 revenue as (
 
-    select orders.*
-    from orders
-    left join leaders
-        on orders.leader_id = leaders.leader_id
-    left join helper_twins
-        on orders.order_id = helper_twins.order_id
-    where
+    select
+        orders.*,
         coalesce(orders.seller_role, 'direct') = 'direct'
         or (
             orders.seller_role = 'supplier'
             and leaders.leader_id is null
             and helper_twins.order_id is null
-        )
+        ) as is_listed
+    from orders
+    left join leaders
+        on orders.leader_id = leaders.leader_id
+    left join helper_twins
+        on orders.order_id = helper_twins.order_id
 
 ),
 
@@ -118,7 +118,23 @@ final as (
             or placeholder_phones.phone_token is not null
             or (staff_phones.phone_token is not null and {{ is_linkable_phone('paid.buyer_phone_kind') }})
             or (paid.order_amount_fen = 0 and paid.coupon_code is null)
-        ) as is_test
+        ) as is_test,
+        paid.is_listed,
+        coalesce(paid.seller_role, 'direct') as seller_role,
+        paid.activity_id,
+        paid.pickup_site,
+        case
+            when paid.sharer_openid is not null
+                then coalesce(paid.appid, paid.connection) || ':' || paid.sharer_openid
+        end as sharer,
+        paid.paid_at,
+        paid.updated_at,
+        coalesce(paid.freight_fen, 0) as freight_fen,
+        paid.points_earned,
+        paid.points_spent,
+        (
+            staff_phones.phone_token is not null and {{ is_linkable_phone('paid.buyer_phone_kind') }}
+        ) as is_staff
     from paid
     left join activities
         on paid.connection = activities.connection
@@ -149,5 +165,16 @@ select
     ordered_at,
     cast(net_fen as bigint) as net_fen,
     cast(refund_fen as bigint) as refund_fen,
-    is_test
+    is_test,
+    is_listed,
+    seller_role,
+    activity_id,
+    pickup_site,
+    sharer,
+    paid_at,
+    updated_at,
+    freight_fen,
+    points_earned,
+    points_spent,
+    is_staff
 from final

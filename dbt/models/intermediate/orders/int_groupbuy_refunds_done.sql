@@ -5,6 +5,7 @@ select
     refund_id,
     order_id,
     line_no,
-    amount_fen
+    amount_fen,
+    coalesce(finished_at, applied_at) as refunded_at
 from {{ ref('stg_groupbuy__refunds') }}
 where status = 'done' or (status is null and finished_at is not null)

@@ -5,7 +5,7 @@ with
 
 tickets as (
 
-    select * from {{ ref('int_pos_tickets_settled') }}
+    select * from {{ ref('int_pos_tickets_settled') }} where is_listed
 
 ),
 
@@ -50,6 +50,9 @@ sold as (
         lines.category_l1,
         lines.qty,
         lines.amount_fen,
+        lines.price_fen,
+        lines.discount_fen,
+        coalesce(lines.is_gift, false) as is_gift,
         coalesce(
             sum(lines.amount_fen) over (
                 partition by tickets.record_key, lines.sku
@@ -80,7 +83,21 @@ select
         else cast(
             greatest(0, least(sold.amount_fen, coalesce(returned.returned_fen, 0) - sold.earlier_fen)) as bigint
         )
-    end as refunded_fen
+    end as refunded_fen,
+    sold.price_fen,
+    -- a till that tells no discount of a line shows it by the price; a fen is rounding
+    cast(case
+        when sold.status = 'unlinked_return' then 0
+        when sold.discount_fen is not null then abs(sold.discount_fen)
+        when {{ fen_times('sold.qty', 'sold.price_fen') }} - sold.amount_fen > 1
+            then {{ fen_times('sold.qty', 'sold.price_fen') }} - sold.amount_fen
+        else 0
+    end as bigint) as discount_fen,
+    sold.is_gift,
+    case
+        when sold.status = 'unlinked_return' then 0
+        else {{ fen_times('sold.qty', 'products.cost_fen') }}
+    end as cost_fen
 from sold
 left join returned
     on sold.record_key = returned.origin_record_key

@@ -45,11 +45,13 @@ voided as (
 
 select
     referring.record_key,
+    referring.record_id,
     referring.connection,
     referring.store_code,
     referring.ticket_id,
     referring.kind,
     referring.net_fen,
+    referring.sold_at,
     origins.origin_record_key,
     origins.origin_kind,
     voided.origin_record_key is not null as is_voided

@@ -1,93 +1,7 @@
 -- Grain: one row per order of either channel, net of the refunds known tonight; whose it is, is not known here.
 
-with
-
-pos_orders as (
-
-    select
-        'pos' as channel,
-        'tickets' as feed,
-        connection,
-        record_id,
-        record_key,
-        source_order_id,
-        store_code,
-        cashier_id,
-        cast(null as varchar) as leader_id,
-        cast(null as varchar) as invite_code,
-        cast(null as varchar) as coupon_code,
-        status,
-        ordered_at,
-        net_fen,
-        refund_fen,
-        discount_fen,
-        false as is_test
-    from {{ ref('int_pos_tickets_settled') }}
-
-),
-
-groupbuy_orders as (
-
-    select
-        'groupbuy' as channel,
-        'orders' as feed,
-        connection,
-        record_id,
-        record_key,
-        source_order_id,
-        store_code,
-        cast(null as varchar) as cashier_id,
-        leader_id,
-        invite_code,
-        coupon_code,
-        status,
-        ordered_at,
-        net_fen,
-        refund_fen,
-        cast(0 as bigint) as discount_fen,
-        is_test
-    from {{ ref('int_groupbuy_orders_settled') }}
-
-),
-
-orders as (
-
-    select * from pos_orders
-
-    union all
-
-    select * from groupbuy_orders
-
-),
-
-stores as (
-
-    select * from {{ source('ops', 'stores') }}
-
-),
-
-run_context as (
-
-    select * from {{ source('ops', 'run_context') }}
-
-),
-
-judged as (
-
-    select
-        orders.*,
-        {{ business_date('orders.ordered_at', 'coalesce(stores.cutover_minutes, run_context.cutover_minutes)') }}
-            as business_date,
-        (orders.net_fen - orders.refund_fen > 0 and not orders.is_test) as is_purchase
-    from orders
-    cross join run_context
-    left join stores
-        on orders.store_code = stores.store_code
-
-)
-
 select
-    channel || '|' || connection || '|' || record_id as order_key,
+    order_key,
     channel,
     connection,
     feed,
@@ -107,5 +21,6 @@ select
     discount_fen,
     is_test,
     is_purchase,
-    case when is_purchase then net_fen - refund_fen else 0 end as spend_fen
-from judged
+    spend_fen
+from {{ ref('int_sales_netted') }}
+where is_listed

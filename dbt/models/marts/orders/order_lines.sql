@@ -28,7 +28,12 @@ select
     lines.category_l1,
     lines.qty,
     lines.amount_fen,
-    lines.refunded_fen
+    lines.refunded_fen,
+    lines.price_fen,
+    lines.discount_fen,
+    lines.is_gift,
+    lines.discount_fen > 0 as is_discounted,
+    lines.cost_fen
 from orders
 inner join lines
     on orders.record_key = lines.record_key

@@ -2,38 +2,35 @@
 
 with
 
-purchases as (
+sales as (
 
-    select * from {{ ref('int_purchases_netted') }}
-
-),
-
-record_members as (
-
-    select * from {{ ref('record_members') }}
+    select * from {{ ref('int_orders') }}
 
 )
 
 select
-    purchases.order_key,
-    purchases.channel,
-    purchases.connection,
-    purchases.source_order_id,
-    purchases.store_code,
-    record_members.member_id,
-    purchases.ordered_at,
-    purchases.business_date,
-    purchases.net_fen,
-    purchases.refund_fen,
-    purchases.discount_fen,
-    purchases.is_test,
-    purchases.leader_id,
-    purchases.invite_code,
-    purchases.status,
-    purchases.is_purchase,
-    purchases.spend_fen,
-    purchases.cashier_id,
-    purchases.coupon_code
-from purchases
-left join record_members
-    on {{ same_record('purchases', 'record_members') }}
+    order_key,
+    channel,
+    connection,
+    source_order_id,
+    store_code,
+    member_id,
+    ordered_at,
+    business_date,
+    net_fen,
+    refund_fen,
+    discount_fen,
+    is_test,
+    leader_id,
+    invite_code,
+    status,
+    is_purchase,
+    spend_fen,
+    cashier_id,
+    coupon_code,
+    is_staff,
+    pickup_site,
+    hour_of_day,
+    paid_at
+from sales
+where is_listed

@@ -1,0 +1,33 @@
+{# Which rows a night looks at: those whose key is in a list of what it touched, or all when everything is made anew. #}
+
+{% macro touched_rows(column, touched) -%}
+    {%- if is_incremental() -%}
+    {{ column }} in (select {{ column }} from {{ touched }})
+    {%- else -%}
+    true
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# Tests may look at touched rows only. In the `where` of a test, `__touched__: <column> in <model>` stands for the rows
+   whose column is in that model of the schema `intermediate`; a refresh, and a warehouse without that model, checks
+   every row. Any other `where` means what it says. #}
+{% macro get_where_subquery(relation) -%}
+    {%- set where = config.get('where', '') -%}
+    {%- if not where -%}
+        {%- do return(relation) -%}
+    {%- endif -%}
+    {%- if where.startswith('__touched__:') and execute -%}
+        {%- set words = where.replace('__touched__:', '').split() -%}
+        {%- set touched = adapter.get_relation(relation.database, 'intermediate', words[2]) -%}
+        {%- if touched is none -%}
+            {%- do return(relation) -%}
+        {%- endif -%}
+        {%- set where -%}
+            {{ words[0] }} in (select {{ words[0] }} from {{ touched }})
+            or (select is_refresh from {{ source('ops', 'run_context') }})
+        {%- endset -%}
+        {%- do return('(select * from ' ~ relation ~ ' where ' ~ where ~ ') as touched_rows') -%}
+    {%- endif -%}
+    {%- do return('(select * from ' ~ relation ~ ' where ' ~ where ~ ') as dbt_subquery') -%}
+{%- endmacro %}
