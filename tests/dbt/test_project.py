@@ -15,7 +15,7 @@ PROJECT = Path(__file__).parents[2] / "dbt"
 # DuckDB spellings that Spark does not share; they belong into macros with an implementation for each engine
 ENGINE_WORDS = re.compile(
     r"\b(sha256|md5|strftime|strptime|to_minutes|to_days|date_diff|epoch|string_split|unnest|list_\w+|regexp_\w+"
-    r"|try_cast|arg_min|arg_max|printf|strpos)\s*\("
+    r"|try_cast|arg_min|arg_max|printf|strpos|hash|xxhash64|isodow|weekday|median|percentile|date_format)\s*\("
 )
 
 

@@ -52,6 +52,36 @@ def test_orders_of_both_channels(built: Any) -> None:
     assert pick(orders, order_key="groupbuy|groupbuy_main|g3")["is_test"] is True
 
 
+def test_what_came_back_stands_on_its_own_day(built: Any) -> None:
+    assert built.night_1["audit.refunds"] == []
+    returned = pick(built.night_2["audit.refunds"], kind="return")
+    assert (
+        returned["order_key"],
+        returned["business_date"],
+        returned["store_code"],
+        returned["amount_fen"],
+    ) == (
+        "pos|pos_main|A|3",
+        date(2024, 6, 1),
+        "A",
+        2000,
+    )
+    [refund] = [r for r in built.night_2["audit.refunds"] if r["channel"] == "groupbuy"]
+    assert (refund["kind"], refund["business_date"], refund["amount_fen"]) == (
+        "refund",
+        date(2024, 6, 1),
+        4001,
+    )
+
+
+def test_engagements_of_a_night(built: Any) -> None:
+    kinds = [r["kind"] for r in built.night_1["audit.engagements"]]
+    assert sorted(kinds) == ["contact_added", "registered", *["share"] * 5]
+    [message] = [r for r in built.night_2["audit.engagements"] if r["kind"] == "message"]
+    assert (message["business_date"], message["ref"]) == (date(2024, 6, 1), "recall")
+    assert message["member_id"] == member(built.night_2, "C-li")
+
+
 def test_koc_and_metrics_join_the_channels(built: Any) -> None:
     wang = member(built.night_1, "C-wang")
     koc = pick(built.night_1["audit.koc"], member_id=wang)
