@@ -65,7 +65,7 @@ class Corp:
 
     def tag_ids(self, contact: Contact, follow: Follow, known: Mapping[str, object], now: int) -> list[str]:
         """Tags on one relation: the world's, without those taken off, with those put on; only of the catalogue."""
-        ids = dict.fromkeys(follow.tag_id)
+        ids = dict.fromkeys(follow.tags(now))
         for at, tag, on in self.state.edge_tags.get(edge_name(follow.userid, contact.external_userid), ()):
             if at > now:
                 break

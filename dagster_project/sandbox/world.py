@@ -19,7 +19,10 @@ from dagster_project.sandbox.errors import SandboxError
 
 
 class Follow(NamedTuple):
-    """One (member, customer) relation. Times are Unix seconds; `deleted_at` None means it still stands."""
+    """One (member, customer) relation. Times are Unix seconds; `deleted_at` None means it still stands.
+
+    `tag_times`: tags that were not there from the beginning to the end, with since when and (None: still) until when.
+    """
 
     userid: str
     createtime: int
@@ -31,6 +34,14 @@ class Follow(NamedTuple):
     oper_userid: str
     state: str
     deleted_at: int | None
+    tag_times: tuple[tuple[str, int, int | None], ...] = ()
+
+    def tags(self, now: int) -> list[str]:
+        """The tags the member had put on the customer by then, as the world has it."""
+        later = [
+            tag for tag, since, until in self.tag_times if since <= now and (until is None or until > now)
+        ]
+        return [*self.tag_id, *later]
 
     def stands(self, now: int) -> bool:
         return self.createtime <= now and (self.deleted_at is None or self.deleted_at > now)
@@ -135,6 +146,9 @@ def _record(raw: dict[str, Any]) -> Any:
             oper_userid=intern(raw.get("oper_userid") or ""),
             state=intern(raw.get("state") or ""),
             deleted_at=_time(raw.get("deleted_at")),
+            tag_times=tuple(
+                (intern(tag), int(since), _time(until)) for tag, since, until in raw.get("tag_times") or ()
+            ),
         )
     if "external_userid" in raw:
         return Contact(

@@ -156,6 +156,43 @@ def _generated_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
     )
 
 
+MARKDOWN_FROM = 17 * 3600
+MARKDOWN_FACTOR = 0.5
+MARKDOWN_CATEGORY = "叶菜"
+
+
+def open_markdowns(con: duckdb.DuckDBPyConnection, world: World) -> None:
+    """Macros: on which evenings a shop sells leafy vegetables at half price, and how much more a person then takes."""
+    con.execute(
+        f"create macro is_markdown(store, day) as u(store * 100003 + day, 'markdown') < {world.rates.markdown_day}"
+    )
+    con.execute("create macro markdown_effect(pid) as 0.2 + 0.8 * u(pid, 'markdown effect')")
+
+
+def marked_down(con: duckdb.DuckDBPyConnection, world: World, lines: str) -> str:
+    """SQL of the same till lines (with `buyer`, `sec`, `store`, `day`) without `buyer`, after the evening markdown.
+
+    A marked-down line costs half of what it would, and the buyer takes more of it: by the share `markdown_effect`.
+    """
+    numbers = [
+        row[0]
+        for row in con.execute(
+            f"select sku_no from sku where category = '{MARKDOWN_CATEGORY}' and weighed order by 1"
+        ).fetchall()
+    ]
+    if not numbers:
+        return f"select * exclude (buyer) from ({lines})"
+    listed = ", ".join(map(str, numbers))
+    return f"""
+        select * exclude (buyer, marked) replace (
+            if(marked, round(qty * (1 + markdown_effect(buyer)), 3), qty)::DECIMAL(10, 3) as qty,
+            if(marked, round(price_fen * round(qty * (1 + markdown_effect(buyer)), 3)), gross_fen)::BIGINT as gross_fen,
+            if(marked, ceil(price_fen * round(qty * (1 + markdown_effect(buyer)), 3) * {1 - MARKDOWN_FACTOR}), disc_fen)::BIGINT
+                as disc_fen)
+        from (select *, sec >= {MARKDOWN_FROM} and sku_no in ({listed}) and not gift and is_markdown(store, day) as marked
+            from ({lines}))"""
+
+
 def taste(world: World) -> str:
     """SQL column `pid` for `lines_of`: whose usual articles a basket draws on. With traps, others may share them."""
     return "pid" if world.single_nights is None else "taste as pid"

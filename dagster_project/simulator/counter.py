@@ -6,17 +6,27 @@ from collections.abc import Callable
 
 import duckdb
 
-from dagster_project.simulator.baskets import lines_of, taste
+from dagster_project.simulator.baskets import lines_of, marked_down, taste
 from dagster_project.simulator.database import ladder
+from dagster_project.simulator.events import EventLog, line_detail, told
 from dagster_project.simulator.files import Landing
 from dagster_project.simulator.settings import PAY_APPID, POS, World
 
 
-def open_points(con: duckdb.DuckDBPyConnection) -> None:
-    """Creates `ledger` (card, night, points) with every old card's opening balance."""
+def open_points(con: duckdb.DuckDBPyConnection, world: World) -> None:
+    """Creates `ledger` (card, night, booked_at, points) with every old card's opening balance, and `expiring` (card, day).
+
+    An opening balance is posted when the card was opened, long before the first night.
+    """
     con.execute(
-        "create table ledger as select card_a as card, 0 as night, pick(pid, 'opening', 3000) as points "
-        "from person where has_card and not took_card and card_day < 0"
+        "create table ledger as select card_a as card, 0 as night, moment(card_day, 27000 + pick(pid, 'opened', 1800)) as booked_at, "
+        "pick(pid, 'opening', 3000) as points from person where has_card and not took_card and card_day < 0"
+    )
+    con.execute(
+        f"create table expiring as select l.card, p.person_id, p.pid, l.points, "
+        f"(1 + pick(p.pid, 'expires on', {max(1, world.days - 1)}))::INT as day from ledger l "
+        f"join person p on p.card_a = l.card and not p.took_card "
+        f"where l.points > 0 and p.card_until is null and u(p.pid, 'points expire') < {world.rates.points_expired}"
     )
 
 
@@ -27,6 +37,7 @@ def emit_counter(
     first: int,
     last: int,
     amend: Callable[[], None] | None = None,
+    log: EventLog | None = None,
 ) -> None:
     """Writes the POS files of nights first…last. Leaves `counter_line` for the stock count.
 
@@ -35,15 +46,27 @@ def emit_counter(
     _tickets(con, world, first, last)
     if amend:
         amend()
+    _after_the_sale(con, world)
+    _entries(con, world, first, last)
     landing.emit(POS, "tickets", _ticket_rows(world), until=last, truth=True, sort="bid, step")
     landing.emit(POS, "ticket_lines", _line_rows(), until=last, sort="bid, step, line_no")
-    landing.emit(POS, "tenders", _tender_rows(world), until=last, sort="bid, step, tender_no")
-    entries = _point_rows(world, first)
-    landing.emit(POS, "points", entries, until=last, truth=True, sort="bid, step")
-    con.execute(
-        f"insert into ledger select member_ref, night, if(kind = 'spend', -points, points) from ({entries}) "
-        f"where night < {world.days} and not opening"
+    tenders = "select * exclude (amount_fen, change_fen), yuan(amount_fen) as amount, yuan(change_fen) as change from tender"
+    landing.emit(POS, "tenders", tenders, until=last, sort="bid, step, tender_no")
+    entries = "select * exclude (booked_at, card), booked_at as occurred_at, card as member_ref, null::VARCHAR as phone from entry where posted"
+    magnitude = "if(kind in ('spend', 'expire'), -points, points)"
+    landing.emit(
+        POS,
+        "points",
+        f"select * replace ({magnitude} as points) from ({entries})",
+        until=last,
+        truth=True,
+        sort="bid, step",
     )
+    con.execute(
+        f"insert into ledger select card, night, booked_at, points from entry where posted and ref_id <> 'opening' and night < {world.days}"
+    )
+    if log:
+        _log(log)
 
 
 def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int) -> None:
@@ -53,9 +76,9 @@ def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int
         f"create or replace table counter_basket as select *, ticket_id(day, bid) as ticket_id, "
         f"store_code_of(store) as store_code from basket where not grouped and night between {first} and {last}"
     )
-    columns = f"bid, src, {taste(world)}, store, day, sec, lines, night, ticket_id, store_code"
+    columns = f"bid, src, pid as buyer, {taste(world)}, store, day, sec, lines, night, ticket_id, store_code"
     lines = lines_of(world, f"select {columns} from counter_basket")
-    con.execute(f"create or replace table counter_line as {lines}")
+    con.execute(f"create or replace table counter_line as {marked_down(con, world, lines)}")
     happened = ladder(
         "u_event",
         [
@@ -118,7 +141,10 @@ def _tickets(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int
             case when (not card_shown and u_said < says) or (card_shown and u_said < 0.12) then
                 {heard} end as said_phone,
             -- 1 point is 1 fen; only what the card had before these nights can be spent, once
-            case when spend_turn = 1 then greatest(0, least(coalesce(b.points, 0), net_fen // 2) // 100 * 100)
+            -- but for the few that spend more, because the till did not ask
+            case when spend_turn = 1 and u(bid, 'overdrawn') < {r.points_overdrawn} and net_fen > coalesce(b.points, 0) + 300
+                    then least(net_fen, greatest(coalesce(b.points, 0), 0) + 1500 + pick(bid, 'overdrawn by', 1500)) // 100 * 100
+                when spend_turn = 1 then greatest(0, least(coalesce(b.points, 0), net_fen // 2) // 100 * 100)
                 else 0 end as spent_points,
             case when happened = 'voucher' then least(500, net_fen // 2) else 0 end as voucher_fen
         from paid p left join (select card, sum(points)::BIGINT as points from ledger
@@ -167,31 +193,58 @@ def _ticket_rows(world: World) -> str:
             if(u(bid, 'unlinked') < {r.return_unlinked}, null, r.ticket_id) as origin_ticket_id,
             yuan(back_fen) as gross, yuan(0) as discount, yuan(0) as rounding, yuan(back_fen) as net,
             if(card_shown and u(bid, 'card again') < 0.7, card, null) as member_ref, true as first
-        from ({_returned()}) r
+        from returned r
         union all by name
         select night, {shop}, 4 as step, ticket_id || 'Z' as ticket_id, 'recharge' as kind,
             moment(day, sec - 90) as sold_at,
             yuan(recharge_fen) as gross, yuan(0) as discount, yuan(0) as rounding, yuan(recharge_fen) as net,
                 card as member_ref,
             true as first
-        from ({_recharged(world)})"""
+        from recharged"""
 
 
-def _returned() -> str:
-    """Tickets brought back, wholly or in their first line, up to eleven days later."""
-    return """
+def _after_the_sale(con: duckdb.DuckDBPyConnection, world: World) -> None:
+    """Creates `returned` (brought back, wholly or in the first line, up to eleven days later), `recharged` and `tender`."""
+    r = world.rates
+    con.execute(
+        f"""create or replace table returned as
         select t.* exclude (night), back_day, greatest(t.night, back_day)::INT as night, whole,
-            if(whole, net_fen, least(net_fen, l.gross_fen - l.disc_fen)) as back_fen
+            if(whole, net_fen, least(net_fen, l.gross_fen - l.disc_fen)) as back_fen,
+            u(t.bid, 'unlinked') >= {r.return_unlinked} as linked
         from (select *, (day + floor(12 * pow(u(bid, 'back'), 2)))::INT as back_day,
                 not with_coupon and u(bid, 'whole') < 0.35 as whole from ticket where happened = 'return') t
         join counter_line l on l.bid = t.bid and l.line_no = 1
         where l.gross_fen > l.disc_fen"""
-
-
-def _recharged(world: World) -> str:
-    return (
+    )
+    con.execute(
+        "create or replace table recharged as "
         "select *, [10000, 20000, 30000, 50000][1 + pick(bid, 'recharge', 4)::INT] as recharge_fen from ticket "
-        f"where card_shown and u(bid, 'recharges') < {world.rates.recharge}"
+        f"where card_shown and u(bid, 'recharges') < {r.recharge}"
+    )
+    shop = "bid, store_code"
+    con.execute(
+        f"""create or replace table tender as
+        with main as (select *, net_fen + rounding_fen - spent_points - voucher_fen as pay_fen,
+            if(method = 'cash' and u(bid, 'note') < 0.55, ceil(pay_fen / 1000)::BIGINT * 1000, pay_fen) as given_fen
+                from ticket)
+        select night, {shop}, 0 as step, ticket_id, '1' as tender_no, method, given_fen as amount_fen,
+            given_fen - pay_fen as change_fen from main
+        union all by name
+        select night, {shop}, 0 as step, ticket_id, '2' as tender_no, 'points' as method, spent_points as amount_fen,
+            0 as change_fen from ticket where spent_points > 0
+        union all by name
+        select night, {shop}, 0 as step, ticket_id, '2' as tender_no, 'coupon' as method, voucher_fen as amount_fen,
+            0 as change_fen from ticket where voucher_fen > 0
+        union all by name
+        select night, {shop}, 2 as step, ticket_id || 'V' as ticket_id, '1' as tender_no, method,
+            net_fen + rounding_fen as amount_fen, 0 as change_fen from ticket where happened = 'void'
+        union all by name
+        select night, {shop}, 3 as step, ticket_id || 'R' as ticket_id, '1' as tender_no, method,
+            back_fen as amount_fen, 0 as change_fen from returned
+        union all by name
+        select night, {shop}, 4 as step, ticket_id || 'Z' as ticket_id, '1' as tender_no,
+            if(method = 'stored_value', 'cash', method) as method, recharge_fen as amount_fen, 0 as change_fen
+        from recharged"""
     )
 
 
@@ -206,69 +259,175 @@ def _line_rows() -> str:
         select r.night, r.bid, 3 as step, r.store_code, r.ticket_id || 'R' as ticket_id, l.line_no, {goods}, l.qty,
             yuan(l.price_fen) as price, yuan(if(r.whole, l.gross_fen - l.disc_fen, r.back_fen)) as amount,
             yuan(0) as discount, if(l.gift, 'Y', 'N') as is_gift
-        from ({_returned()}) r join counter_line l on l.bid = r.bid and (r.whole or l.line_no = 1)
+        from returned r join counter_line l on l.bid = r.bid and (r.whole or l.line_no = 1)
             join sku s using (sku_no)"""
 
 
-def _tender_rows(world: World) -> str:
-    shop = "bid, store_code"
-    return f"""
-        with main as (select *, net_fen + rounding_fen - spent_points - voucher_fen as pay_fen,
-            if(method = 'cash' and u(bid, 'note') < 0.55, ceil(pay_fen / 1000)::BIGINT * 1000, pay_fen) as given_fen
-                from ticket)
-        select night, {shop}, 0 as step, ticket_id, '1' as tender_no, method, yuan(given_fen) as amount,
-            yuan(given_fen - pay_fen) as change from main
-        union all by name
-        select night, {shop}, 0 as step, ticket_id, '2' as tender_no, 'points' as method,
-            yuan(spent_points) as amount,
-            yuan(0) as change from ticket where spent_points > 0
-        union all by name
-        select night, {shop}, 0 as step, ticket_id, '2' as tender_no, 'coupon' as method, yuan(voucher_fen) as amount,
-            yuan(0) as change from ticket where voucher_fen > 0
-        union all by name
-        select night, {shop}, 2 as step, ticket_id || 'V' as ticket_id, '1' as tender_no, method,
-            yuan(net_fen + rounding_fen) as amount, yuan(0) as change from ticket where happened = 'void'
-        union all by name
-        select night, {shop}, 3 as step, ticket_id || 'R' as ticket_id, '1' as tender_no, method,
-            yuan(back_fen) as amount,
-            yuan(0) as change from ({_returned()})
-        union all by name
-        select night, {shop}, 4 as step, ticket_id || 'Z' as ticket_id, '1' as tender_no,
-            if(method = 'stored_value', 'cash', method) as method, yuan(recharge_fen) as amount, yuan(0) as change
-        from ({_recharged(world)})"""
+def _entries(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int) -> None:
+    """Creates `entry`: what the till's ledger of points says (`posted`) and what it should say as well (not `posted`).
 
-
-def _point_rows(world: World, first: int) -> str:
-    """Ledger entries: magnitudes are positive, `kind` gives the direction; only `adjust` carries a sign."""
+    `points` is signed here; in the files only `adjust` is.
+    """
+    r = world.rates
     opening = ""
     if first == 0:
         opening = """
         union all by name
-        select 0 as night, p.pid as bid, 4 as step, 'PO' || l.card as entry_id, l.card as member_ref,
-            moment(0, 14500) as occurred_at,
-            'adjust' as kind, l.points, 'opening' as ref_id, p.person_id, true as opening
+        select 0 as night, p.pid as bid, 4 as step, 'PO' || l.card as entry_id, l.card, l.booked_at, 'adjust' as kind, l.points,
+            'opening' as ref_id, p.person_id, p.store_code, true as posted
         from ledger l join person p on p.card_a = l.card and not p.took_card where l.night = 0 and l.points > 0"""
-    return f"""
-        select night, bid, 0 as step, 'PT' || ticket_id as entry_id, card as member_ref, null::VARCHAR as phone,
-            moment(day, sec) as occurred_at, 'earn' as kind, (net_fen // 100) as points, ticket_id as ref_id,
-                person_id,
-            false as opening
+    con.execute(
+        f"""create or replace table entry as
+        with before as (
+            select card, sum(points)::BIGINT as points from ledger where night < {first} or {first} = 0 group by card),
+        spending as (select card, sum(spent_points)::BIGINT as points from ticket where spent_points > 0 group by card)
+        select night, bid, 0 as step, 'PT' || ticket_id as entry_id, card, moment(day, sec) as booked_at, 'earn' as kind,
+            (net_fen // 100) as points, ticket_id as ref_id, person_id, store_code,
+            u(bid, 'unposted') >= {r.points_unposted} as posted
         from (select * replace (if(happened = 'late card', night + 1 + pick(bid, 'fixed after', 3),
             night)::INT as night) from ticket)
-        where card_shown and net_fen >= 100 and u(bid, 'unposted') >= {world.rates.points_unposted}
+        where card_shown and net_fen >= 100
         union all by name
-        select night, bid, 1 as step, 'PS' || ticket_id as entry_id, card as member_ref,
-            moment(day, sec) as occurred_at,
-            'spend' as kind, spent_points as points, ticket_id as ref_id, person_id, false as opening
+        select night, bid, 1 as step, 'PS' || ticket_id as entry_id, card, moment(day, sec) as booked_at, 'spend' as kind,
+            -spent_points as points, ticket_id as ref_id, person_id, store_code, true as posted
         from ticket where spent_points > 0
         union all by name
-        select night, bid, 2 as step, 'PV' || ticket_id as entry_id, card as member_ref,
-            moment(day, sec + 180) as occurred_at,
-            'adjust' as kind, -(net_fen // 100) as points, ticket_id || 'V' as ref_id, person_id, false as opening
+        select night, bid, 2 as step, 'PV' || ticket_id as entry_id, card, moment(day, sec + 180) as booked_at,
+            'adjust' as kind, -(net_fen // 100) as points, ticket_id || 'V' as ref_id, person_id, store_code,
+            u(bid, 'reversal') >= {r.reversal_unposted} as posted
         from ticket where happened = 'void' and card_shown and net_fen >= 100
         union all by name
-        select night, bid, 3 as step, 'PR' || ticket_id as entry_id, card as member_ref,
-            moment(back_day, 70000) as occurred_at,
-            'adjust' as kind, -(back_fen // 100) as points, ticket_id || 'R' as ref_id, person_id, false as opening
-        from ({_returned()}) where card_shown and back_fen >= 100
+        select night, bid, 3 as step, 'PR' || ticket_id as entry_id, card, moment(back_day, 70000) as booked_at,
+            'adjust' as kind, -(back_fen // 100) as points, ticket_id || 'R' as ref_id, person_id, store_code,
+            u(bid, 'reversal') >= {r.reversal_unposted} as posted
+        from returned where card_shown and back_fen >= 100
+        union all by name
+        -- what is left of the old points, at five past midnight
+        select x.day as night, x.pid as bid, 5 as step, 'PX' || x.card as entry_id, x.card, moment(x.day, 300) as booked_at,
+            'expire' as kind, -least(x.points, b.points - coalesce(s.points, 0)) as points, 'expiry' as ref_id,
+            x.person_id, null as store_code, true as posted
+        from expiring x join before b using (card) left join spending s using (card)
+        where x.day between {first} and {last} and least(x.points, b.points - coalesce(s.points, 0)) > 0
         {opening}"""
+    )
+
+
+def _log(log: EventLog) -> None:
+    """What happened at the tills, in the words of truth/events.csv.gz."""
+    shop = {
+        "connection": f"'{POS}'",
+        "feed": "'tickets'",
+        "store_code": "store_code",
+        "person_id": "person_id",
+    }
+    ticket = "store_code || '|' || ticket_id"
+    log.add(
+        "sale",
+        "ticket",
+        "bid",
+        **shop,
+        at="moment(day, sec)",
+        record_id=ticket,
+        amount_fen="net_fen",
+        detail=told(
+            gross_fen="gross_fen",
+            discount_fen="nullif(discount_fen, 0)",
+            rounding_fen="nullif(rounding_fen, 0)",
+            cashier_id="store_code || 'E' || lpad(cashier::VARCHAR, 2, '0')",
+            card="if(card_shown and happened <> 'late card', card, null)",
+            points_earned="if(card_shown and happened <> 'late card', net_fen // 100, null)",
+            points_spent="nullif(spent_points, 0)",
+        ),
+    )
+    log.add(
+        "sale_line",
+        "(select night, bid, line_no, store_code, ticket_id, sku_no, qty, price_fen, gross_fen, disc_fen, gift, sku "
+        "from counter_line join (select sku_no, sku from sku) using (sku_no))",
+        "bid * 1024 + line_no",
+        record_id=ticket,
+        line_no="line_no",
+        sku="sku",
+        qty="qty",
+        amount_fen="gross_fen - disc_fen",
+        detail=line_detail(),
+    )
+    log.add(
+        "tender",
+        "tender",
+        "bid, step, tender_no",
+        record_id=ticket,
+        line_no="tender_no",
+        state="method",
+        amount_fen="amount_fen",
+        detail=f"if(change_fen > 0, {told(change_fen='change_fen')}, null)",
+    )
+    log.add(
+        "void",
+        "(select * from ticket where happened = 'void')",
+        "bid",
+        **shop,
+        at="moment(day, sec + 180)",
+        record_id=f"{ticket} || 'V'",
+        ref=ticket,
+        amount_fen="net_fen",
+    )
+    log.add(
+        "return",
+        "returned",
+        "bid",
+        **shop,
+        at="moment(back_day, 36000 + pick(bid, 'back at', 30000))",
+        record_id=f"{ticket} || 'R'",
+        ref=ticket,
+        amount_fen="back_fen",
+        state="if(linked, 'linked', 'unlinked')",
+    )
+    log.add(
+        "return_line",
+        "(select r.night, r.bid, l.line_no, r.store_code, r.ticket_id, l.sku_no, l.qty, l.price_fen, l.gift, k.sku, "
+        "if(r.whole, l.gross_fen - l.disc_fen, r.back_fen) as amount_fen from returned r "
+        "join counter_line l on l.bid = r.bid and (r.whole or l.line_no = 1) join sku k using (sku_no))",
+        "bid, line_no",
+        record_id=f"{ticket} || 'R'",
+        line_no="line_no",
+        sku="sku",
+        qty="qty",
+        amount_fen="amount_fen",
+        detail=line_detail(discount="0"),
+    )
+    log.add(
+        "recharge",
+        "recharged",
+        "bid",
+        **shop,
+        at="moment(day, sec - 90)",
+        record_id=f"{ticket} || 'Z'",
+        amount_fen="recharge_fen",
+        detail=told(card="card"),
+    )
+    log.add(
+        "late_card",
+        "(select * replace ((night + 1 + pick(bid, 'fixed after', 3))::INT as night), night as first_night from ticket "
+        "where happened = 'late card' and card_shown)",
+        "bid",
+        **shop,
+        at="moment(first_night + 1, 32400 + pick(bid, 'fixed at', 30000))",
+        record_id=ticket,
+        detail=told(card="card", points_earned="net_fen // 100"),
+    )
+    log.add(
+        "",
+        "entry",
+        "bid, step",
+        kind="if(posted, 'points_' || kind, 'points_unposted')",
+        at="booked_at",
+        connection=f"'{POS}'",
+        feed="'points'",
+        record_id="entry_id",
+        person_id="person_id",
+        store_code="store_code",
+        ref="if(ref_id in ('opening', 'expiry'), null, store_code || '|' || ref_id)",
+        points="points",
+        state="kind",
+        detail=told(card="card"),
+    )

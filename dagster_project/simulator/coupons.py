@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import duckdb
 
-from dagster_project.simulator.settings import World
+from dagster_project.simulator.database import ladder
+from dagster_project.simulator.events import EventLog, told
+from dagster_project.simulator.groupbuy import LATE_PAID_SEC, unpaid_holds
+from dagster_project.simulator.settings import GROUP as GROUP_CONNECTION
+from dagster_project.simulator.settings import MINI_APPID, POS, World
 
 WIN_BACK = "WINBACK_8"
 REGULAR = "POS_8"
@@ -60,81 +64,168 @@ def run_win_back(con: duckdb.DuckDBPyConnection, world: World) -> None:
     )
 
 
+def hand_out_coupons(con: duckdb.DuckDBPyConnection, world: World) -> None:
+    """Gives till baskets that are numbered already their coupons, and creates `trial`, empty: the world with traps."""
+    con.execute(
+        f"""update basket set coupon_code = 'CR' || upper(left(md5('regular' || bid || '|{world.seed}'), 10))
+        where not grouped and lines >= 4 and u(bid, 'coupon') < {world.rates.coupon_ticket}
+            and pid in (select pid from person where has_card)"""
+    )
+    con.execute(
+        "create table trial as select 0::BIGINT as pid, 0 as day, null::VARCHAR as code, true as treated where false"
+    )
+
+
 def build_coupons(con: duckdb.DuckDBPyConnection, world: World) -> None:
-    """Creates `coupon` (one row per code) and `order_coupon` (group orders that use one)."""
-    days = world.days
+    """Creates `coupon` (one row per code), `order_coupon` (group orders that hold one) and `coupon_event`."""
+    days, r = world.days, world.rates
     con.execute(
         f"""create table order_coupon as
         with orders as (
-            select b.bid, b.pid, b.day, b.sec, p.reg_day,
+            select b.bid, b.pid, b.day, b.sec, p.reg_day, u(b.bid, 'test') < {r.test_order} as test, b.lines,
+                case when test then 'normal' when u(b.bid, 'life') >= {r.order_unpaid} then 'normal'
+                    when u(b.bid, 'paid late') < {r.order_paid_late} then 'paid late' else 'unpaid' end as life,
                 row_number() over (partition by b.pid order by b.day, b.bid) as turn
             from basket b join person p using (pid) where b.grouped)
-        select bid, pid, day, sec, case when turn = 1 and reg_day > 0 then '{FIRST_ORDER}'
+        select bid, pid, day, sec, life, case when turn = 1 and reg_day > 0 then '{FIRST_ORDER}'
             else '{GROUP}' end as template_id,
             'CG' || upper(left(md5('group' || bid || '|{world.seed}'), 10)) as code,
             greatest(case when turn = 1 then least(day, greatest(reg_day, 0))
                 else day - 1 - pick(bid, 'issued', 9) end, 0)::INT
                 as issued_day
-        from orders where (turn = 1 and reg_day > 0 and u(bid, 'first coupon') < 0.6) or u(bid,
-            'group coupon') < 0.02"""
+        from orders where (turn = 1 and reg_day > 0 and u(bid, 'first coupon') < 0.6)
+            or u(bid, 'group coupon') < 0.02 or (not test and {unpaid_holds("bid", r, "coupon")})"""
     )
+    late = LATE_PAID_SEC.format(bid="bid")
     con.execute(
         f"""create table coupon as
-        select b.coupon_code as code, if(t.code is not null, '{WIN_BACK}', '{REGULAR}') as template_id, b.pid,
-            false as grouped,
-            coalesce(t.day, greatest(b.day - 1 - pick(b.bid, 'issued', 9), 0))::INT as issued_day,
-            b.bid as used_bid, b.day as used_day, b.sec as used_sec
-        from basket b left join trial t on t.code = b.coupon_code where b.coupon_code is not null
-        union all
-        select t.code, '{WIN_BACK}', t.pid, false, t.day, null, null, null from trial t
-        where t.treated and t.code not in (select coupon_code from basket where coupon_code is not null)
-        union all
-        select 'CU' || upper(left(md5('unused' || pid || '|' || period || '|{world.seed}'), 10)), '{REGULAR}', pid,
-            false,
-            (period * 30 + pick(pid * 64 + period, 'issued', 30))::INT, null, null, null
-        from person, range({days} // 30 + 1) periods(period)
-        where has_card and card_day < 0 and u(pid * 64 + period, 'unused') < 0.06
-        union all
-        select code, template_id, pid, true, issued_day, bid, day, sec from order_coupon"""
+        with code as (
+            select b.coupon_code as code, if(t.code is not null, '{WIN_BACK}', '{
+            REGULAR
+        }') as template_id, b.pid,
+                false as grouped,
+                coalesce(t.day, greatest(b.day - 1 - pick(b.bid, 'issued', 9), 0))::INT as issued_day,
+                b.bid as used_bid, b.day as used_day, b.sec as used_sec, b.bid as at_bid
+            from basket b left join trial t on t.code = b.coupon_code where b.coupon_code is not null
+            union all
+            select t.code, '{WIN_BACK}', t.pid, false, t.day, null, null, null, null from trial t
+            where t.treated and t.code not in (select coupon_code from basket where coupon_code is not null)
+            union all
+            select 'CU' || upper(left(md5('unused' || pid || '|' || period || '|{world.seed}'), 10)), '{
+            REGULAR
+        }', pid,
+                false,
+                (period * 30 + pick(pid * 64 + period, 'issued', 30))::INT, null, null, null, null
+            from person, range({days} // 30 + 1) periods(period)
+            where has_card and card_day < 0 and u(pid * 64 + period, 'unused') < 0.06
+            union all
+            -- an order that was never paid gives its code back; one that is paid late uses it then
+            select code, template_id, pid, true, issued_day, if(life = 'unpaid', null, bid),
+                case life when 'normal' then day when 'paid late' then day + 1 end,
+                case life when 'normal' then sec when 'paid late' then {late} end, bid from order_coupon),
+        -- one draw decides what is wrong with a code, so that faults exclude each other
+        drawn as (select *, (hash(code) >> 1)::BIGINT as k from code)
+        select c.* exclude (k), case when template_id = '{WIN_BACK}' then ''
+            when used_bid is null then if(u(k, 'fault') < {r.coupon_late}, 'late', '')
+            else {
+            ladder(
+                "u(k, 'fault')",
+                [
+                    (r.coupon_other, "if(x.partner_pid is null, '', 'other')"),
+                    (r.coupon_early, "'early'"),
+                    (r.coupon_unissued, "'unissued'"),
+                    (r.coupon_twice, "'twice'"),
+                    (r.coupon_use_unposted, "if(grouped, 'unposted', '')"),
+                ],
+                "''",
+            )
+        } end as fault, if(fault = 'other', x.partner_pid, c.pid) as holder
+        from drawn c left join partner x using (pid)"""
     )
     con.execute(f"delete from coupon where issued_day >= {days}")
+    _events(con, world)
 
 
-def coupon_event_rows(world: World, grouped: bool) -> str:
-    """SQL of one channel's coupon events: night, pid and the contract's columns, phone as the system holds it."""
-    days = world.days
-    value = 500 if grouped else 800
-    # Group buying knows the account, the till knows the card; a person without a card is known by phone.
-    holder = (
-        "null::VARCHAR as member_ref, case when p.group_user then 'mini' end as account, "
-        "if(p.group_user, null, phone_on(p.phone_a, p.phone_b, p.chg_day, e.day)) as phone"
-        if grouped
-        else "if(p.has_card and p.card_day <= e.day, p.card_a, null) as member_ref, null::VARCHAR as account, "
-        "if(u(e.pid, 'coupon phone') < 0.4 or not (p.has_card and p.card_day <= e.day), "
-        "phone_on(p.phone_a, p.phone_b, p.chg_day, e.day), null) as phone"
-    )
-    reference = "order_id(b.day, b.bid)" if grouped else "ticket_id(b.day, b.bid)"
-    doubles = f"""
-        union all
-        select code, template_id, pid, 'redeemed', used_day, used_sec + 5400, null, {value}, 3
-        from coupon where {"not grouped" if grouped else "grouped"} and used_bid is not null
-            and u(used_bid, 'double') < {world.rates.coupon_double}"""
-    return f"""
+def _events(con: duckdb.DuckDBPyConnection, world: World) -> None:
+    """Creates `coupon_event`: night (day), pid (whose hands it is in), what happened, and in which channel's records."""
+    expires = WINDOW_DAYS + 3
+    early = "if(fault = 'early', used_day, issued_day)"
+    con.execute(
+        f"""create table coupon_event as
         with event as (
-            select code, template_id, pid, 'issued' as event, issued_day as day, 36000 as sec, null::BIGINT as bid,
-                null::BIGINT as amount_fen, 0 as step
-            from coupon where grouped = {grouped}
-            union all
-            select code, template_id, pid, 'redeemed', used_day, used_sec, used_bid, {value}, 1
-            from coupon where grouped = {grouped} and used_bid is not null
-            union all
-            select code, template_id, pid, if(u(pid, 'voided') < 0.03, 'voided', 'expired'),
-                issued_day + {WINDOW_DAYS + 3}, 300, null, null, 2
-            from coupon where grouped = {grouped} and used_bid is null{doubles})
-        select e.day as night, p.person_id, {"'GE'" if grouped else "'PE'"} || e.code || e.step as event_id,
-            e.code as coupon_code,
-            e.template_id, e.event, {holder}, moment(e.day, e.sec) as occurred_at,
-            if(b.bid is not null, {reference}, null) as ref_id, yuan(e.amount_fen) as amount,
-            p.openid as holder_openid
-        from event e join person p using (pid) left join basket b on b.bid = e.bid
-        where e.day between 0 and {days - 1}"""
+            -- an issue that is dated after the use: the shop entered it in the evening
+            select *, holder as who, grouped as in_group, 'issued' as event, {early} as event_day,
+                if(fault = 'early', least(used_sec + 5400, 90000), 36000) as event_sec, null::BIGINT as bid, 0 as step
+            from coupon where fault <> 'unissued'
+            union all by name
+            select *, pid as who, grouped as in_group, 'redeemed' as event, used_day as event_day, used_sec as event_sec,
+                used_bid as bid, 1 as step
+            from coupon where used_bid is not null and fault <> 'unposted'
+            union all by name
+            select *, pid as who, grouped as in_group, if(u(pid, 'voided') < 0.03, 'voided', 'expired') as event,
+                issued_day + {expires} as event_day, 300 as event_sec, null as bid, 2 as step
+            from coupon where used_bid is null
+            union all by name
+            select *, pid as who, not grouped as in_group, 'redeemed' as event, used_day as event_day,
+                used_sec + 5400 as event_sec, null as bid, 3 as step
+            from coupon where used_bid is not null and u(used_bid, 'double') < {world.rates.coupon_double}
+            union all by name
+            select *, pid as who, grouped as in_group, 'redeemed' as event, used_day as event_day,
+                used_sec + 7200 as event_sec, null as bid, 4 as step
+            from coupon where fault = 'twice'
+            union all by name
+            select *, pid as who, grouped as in_group, 'redeemed' as event,
+                issued_day + {expires} + pick((hash(code) >> 1)::BIGINT, 'late by', 4) as event_day, 41000 as event_sec,
+                null as bid, 5 as step
+            from coupon where fault = 'late')
+        select code, template_id, who as pid, p.person_id, in_group, event, event_day::INT as night,
+            moment(event_day, event_sec) as event_at, if(event = 'redeemed', if(in_group, 500, 800), null) as amount_fen,
+            if(in_group, 'GE', 'PE') || code || step as event_id,
+            case when e.bid is null then null when in_group then order_id(b.day, b.bid)
+                else ticket_id(b.day, b.bid) end as ref_id,
+            case when e.bid is null then null when in_group then ref_id
+                else store_code_of(b.store) || '|' || ref_id end as used_on,
+            -- the card and the account of that day
+            case when p.card_b is not null and e.event_day >= p.card_b_day then p.card_b
+                when p.has_card and e.event_day >= p.card_day and e.event_day < coalesce(p.card_until, 100000)
+                then p.card_a end as card,
+            if(p.group_user and e.event_day >= p.reg_day,
+                if(e.event_day >= p.wechat_day, p.openid_new, p.openid), null) as account,
+            phone_on(p.phone_a, p.phone_b, p.chg_day, e.event_day) as own_phone
+        from event e join person p on p.pid = e.who left join basket b on b.bid = e.bid
+        where e.event_day between 0 and {world.days - 1}"""
+    )
+
+
+def coupon_event_rows(grouped: bool) -> str:
+    """SQL of one channel's coupon events: night, person and the contract's columns, phone as the system holds it."""
+    # Group buying knows the account, the till knows the card; a person without either is known by phone.
+    holder = (
+        f"null::VARCHAR as member_ref, if(account is not null, '{MINI_APPID}', null) as appid, account as openid, "
+        "if(account is null, own_phone, null) as phone"
+        if grouped
+        else "card as member_ref, if(u(pid, 'coupon phone') < 0.4 or card is null, own_phone, null) as phone"
+    )
+    return (
+        f"select night, person_id, event_id, code as coupon_code, template_id, event, {holder}, event_at as occurred_at, ref_id, "
+        f"yuan(amount_fen) as amount from coupon_event where in_group = {grouped}"
+    )
+
+
+def log_coupons(log: EventLog) -> None:
+    """The life of every code, in the words of truth/events.csv.gz."""
+    log.add(
+        "",
+        "coupon_event",
+        "event_id",
+        kind="'coupon_' || event",
+        at="event_at",
+        connection=f"if(in_group, '{GROUP_CONNECTION}', '{POS}')",
+        feed="'coupon_events'",
+        record_id="event_id",
+        person_id="person_id",
+        ref="code",
+        amount_fen="amount_fen",
+        state="template_id",
+        detail=f"if(used_on is null, null, {told(used_on='used_on')})",
+    )

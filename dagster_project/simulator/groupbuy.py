@@ -9,23 +9,54 @@ import duckdb
 from dagster_project.simulator.baskets import lines_of, taste
 from dagster_project.simulator.catalogue import words
 from dagster_project.simulator.database import choice, ladder
+from dagster_project.simulator.events import EventLog, line_detail, told
 from dagster_project.simulator.files import Landing
 from dagster_project.simulator.people import LEADERS_PER_STORE
-from dagster_project.simulator.settings import GROUP, H5_APPID, MINI_APPID, World
+from dagster_project.simulator.settings import GROUP, H5_APPID, MINI_APPID, Rates, World
 
 
-def prepare_group(con: duckdb.DuckDBPyConnection) -> None:
-    """Creates `sharer` (numbered per shop), `invited` (who brought whom) and `group_points`."""
+def prepare_group(con: duckdb.DuckDBPyConnection, world: World) -> None:
+    """Creates `sharer` (numbered per shop), `invited` (who brought whom), `staff_number` and `group_points`."""
+    r = world.rates
     con.execute(
-        "create table sharer as select store, pid, openid, own_invite, "
+        "create table sharer as select store, pid, openid, own_invite, reg_day, h5_user or wechat_day is not null as has_second, "
         "row_number() over (partition by store order by pid) - 1 as turn, count(*) over (partition by store) as sharers "
         "from person where sharer"
     )
+    # newcomers are brought by sharers; some sharers bring themselves or each other, which pays nobody
     con.execute(
-        """create table invited as
-        select p.pid, s.pid as by_pid, s.own_invite as code
-        from person p join sharer s on s.store = p.store and s.turn = pick(p.pid, 'invited by', s.sharers)
-        where p.group_user and p.reg_day > 0 and u(p.pid, 'invited') < 0.5 and s.pid <> p.pid"""
+        f"""create table invited as
+        with own as (
+            select pid, pid as by_pid, 0 as rank from sharer
+            where u(pid, 'invites self') < if(has_second, {r.invite_second_account}, {r.invite_self})),
+        three as (
+            select *, turn % 3 as place, turn // 3 as ring, store * 10007 + turn // 3 as k from sharer
+            where turn // 3 * 3 + 2 < sharers),
+        ring as (
+            select *, if(u(k, 'ring of three') < 0.5, 3, 2) as size from three where u(k, 'ring') < {r.invite_circle}),
+        circle as (
+            select a.pid, b.pid as by_pid, 1 as rank from ring a
+            join ring b on b.store = a.store and b.ring = a.ring and b.place = (a.place + 1) % a.size
+            where a.place < a.size),
+        newcomer as (
+            select p.pid, s.pid as by_pid, 2 as rank
+            from person p join sharer s on s.store = p.store and s.turn = pick(p.pid, 'invited by', s.sharers)
+            where p.group_user and p.reg_day > 0 and u(p.pid, 'invited') < 0.5 and s.pid <> p.pid),
+        upper as (
+            select a.pid, b.pid as by_pid, 3 as rank from sharer a
+            join sharer b on b.store = a.store and a.turn > 0 and b.turn = pick(a.pid, 'inviter of inviter', a.turn)
+            where u(a.pid, 'inviter invited') < {r.inviter_invited}),
+        one as (
+            select * from (select * from own union all select * from circle union all select * from newcomer
+                union all select * from upper)
+            qualify row_number() over (partition by pid order by rank) = 1)
+        select one.pid, one.by_pid, s.own_invite as code from one join sharer s on s.pid = one.by_pid order by one.pid"""
+    )
+    con.execute(
+        "create table staff_number as select phone, min(staff_id) as staff_id, min(role) as role from ("
+        "select phone, staff_id, role from staff union all "
+        "select p.phone_a, l.leader_id, 'leader' from leader l join person p using (pid)) "
+        "where phone is not null group by phone"
     )
     con.execute("create table group_points (pid BIGINT, night INT, points BIGINT)")
 
@@ -37,6 +68,7 @@ def emit_group(
     first: int,
     last: int,
     amend: Callable[[], None] | None = None,
+    log: EventLog | None = None,
 ) -> None:
     """Writes the group-buy files of nights first…last; `amend` may change `ordered` before it is written."""
     _orders(con, world, first, last)
@@ -45,10 +77,23 @@ def emit_group(
     landing.emit(GROUP, "orders", _order_rows(), until=last, truth=True, sort="bid, step")
     landing.emit(GROUP, "order_lines", _line_rows(), until=last, sort="bid, step, line_no")
     landing.emit(GROUP, "refunds", _refund_rows(), until=last, order="finished_at nulls first")
-    landing.emit(GROUP, "complaints", _complaint_rows(world), until=last, truth=True, order="status")
-    con.execute(
-        "insert into group_points select pid, night, earned - spent_points from ordered where life = 'normal' and not test"
+    _complaints(con, world)
+    said = "select * exclude (open_day, settled_day, settled)"
+    landing.emit(
+        GROUP,
+        "complaints",
+        f"{said}, open_day as night, 'open' as status, true as first from complaint union all by name "
+        f"{said}, settled_day as night, settled as status, false as first from complaint where settled is not null",
+        until=last,
+        truth=True,
+        order="status",
     )
+    con.execute(
+        "insert into group_points select pid, (night + (life = 'paid late')::INT)::INT, earned - spent_points from ordered "
+        "where life in ('normal', 'paid late') and not test"
+    )
+    if log:
+        _log(log)
 
 
 def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int) -> None:
@@ -99,11 +144,14 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
         priced as (
             select *, if(coupon_code is null, 0, least(500, goods_fen // 2)) as coupon_fen,
                 if(u(bid, 'freight') < 0.05, 300, 0) as freight_fen,
-                if(turn = 1 and u(bid, 'points') < {r.points_spent}, least(points, goods_fen // 2) // 100 * 100,
-                    0)::BIGINT as spent_points,
-                goods_fen + freight_fen - coupon_fen - spent_points as amount_fen,
-                case when test then 'normal' when u_life < {r.order_unpaid} then 'unpaid'
-                    when u_life < {r.order_unpaid + r.order_closed} then 'closed' else 'normal' end as life
+                case when test then 'normal'
+                    when u_life < {r.order_unpaid} then if(u(bid, 'paid late') < {r.order_paid_late}, 'paid late', 'unpaid')
+                    when u_life < {r.order_unpaid + r.order_closed} then 'closed' else 'normal' end as life,
+                -- who does not pay spends nothing, and so may hold the same points twice
+                if((turn = 1 and u(bid, 'points') < {r.points_spent})
+                    or ((turn = 1 or life = 'unpaid') and {unpaid_holds("bid", r, "points")} and not test),
+                    least(greatest(points, 0), goods_fen // 2) // 100 * 100, 0)::BIGINT as spent_points,
+                goods_fen + freight_fen - coupon_fen - spent_points as amount_fen
             from base)
         select * exclude (own_openid, own_unionid, by_h5, openid_h5, partner_phone, partner_name, person_id,
             own_phone),
@@ -127,13 +175,13 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
                     then if(u(bid, 'for whom') < 0.5, coalesce(partner_name, left(name, 1) || '阿姨'), left(name, 1)
                         || '阿姨')
                 else name end as receiver_name,
-            if(life = 'normal' and not test, amount_fen // 100, 0) as earned,
+            if(life in ('normal', 'paid late') and not test, amount_fen // 100, 0) as earned,
             case when life = 'normal' and not test and u_refund < {r.order_refund} then 'refund' end as after_sale,
             coupon_code is null and spent_points = 0 and freight_fen = 0 and u(bid, 'refund all') < 0.3 as whole,
             if(whole, amount_fen, least(first_fen, amount_fen)) as refund_fen,
             (day + 1 + pick(bid, 'applied', 2))::INT as applied_day,
-            (applied_day + if(u(bid, 'slow') < 0.15, 8 + pick(bid, 'days', 14),
-                1 + pick(bid, 'days', 3)))::INT as decided_day,
+            (applied_day + case when u(bid, 'refund late') < {r.refund_late} then 32 + pick(bid, 'days', 20)
+                when u(bid, 'slow') < 0.15 then 8 + pick(bid, 'days', 14) else 1 + pick(bid, 'days', 3) end)::INT as decided_day,
             case when u(bid, 'decided') < 0.85 then 'done' when u(bid, 'decided') < 0.93 then 'refused'
                 else 'withdrawn' end as decided,
             case when u_help < {r.help_sell_outside} then 'supplier'
@@ -143,27 +191,48 @@ def _orders(con: duckdb.DuckDBPyConnection, world: World, first: int, last: int)
     )
 
 
+def unpaid_holds(bid: str, rates: Rates, what: str) -> str:
+    """SQL: whether an order that is not paid at once holds a coupon, or points (`what`)."""
+    half = f"u({bid}, 'holds what') {'<' if what == 'coupon' else '>='} 0.5"
+    return (
+        f"(u({bid}, 'life') < {rates.order_unpaid} and u({bid}, 'holds') < {rates.unpaid_holding} and {half})"
+    )
+
+
+LATE_PAID_SEC = "(28800 + pick({bid}, 'paid late at', 7200))"
+_PAID_AT = (
+    "case life when 'unpaid' then null "
+    f"when 'paid late' then moment(day + 1, {LATE_PAID_SEC.format(bid='bid')}) "
+    "else moment(day, sec + 15 + pick(bid, 'paid', 240)) end"
+)
+_LEADER = "case when selling = 'supplier' then 'X' || lpad((pid % 97)::VARCHAR, 4, '0') else leader_id end"
+_ACTIVITY = "'A' || strftime(on_day(day), '%y%m%d') || coalesce(leader_id, store_code)"
+_INVITE = "if(u(bid, 'invite used') < 0.7, invited_code, null)"
+
+
 def _order_rows() -> str:
-    leader = "case when selling = 'supplier' then 'X' || lpad((pid % 97)::VARCHAR, 4, '0') else leader_id end"
     common = f"""
-        bid, order_id, person_id, 'A' || strftime(on_day(day), '%y%m%d') || coalesce(leader_id, store_code)
-            as activity_id, store_code, community || '自提点' as pickup_site, {leader} as leader_id,
+        bid, order_id, person_id, {_ACTIVITY} as activity_id, store_code, community || '自提点' as pickup_site,
+        {_LEADER} as leader_id,
         channel, openid, appid, unionid, buyer_phone, phone_verified, receiver_phone, receiver_name,
             moment(day, sec) as created_at,
         yuan(amount_fen) as order_amount, yuan(freight_fen) as freight,
-            if(u(bid, 'invite used') < 0.7, invited_code, null) as invite_code,
+            {_INVITE} as invite_code,
         from_openid as sharer_openid, coupon_code, nullif(spent_points, 0)::VARCHAR as points_spent,
         if(selling = 'direct', 'direct', 'supplier') as seller_role"""
-    paid = "case when life <> 'unpaid' then moment(day, sec + 15 + pick(bid, 'paid', 240)) end as paid_at"
+    paid = f"{_PAID_AT} as paid_at"
     earned = "nullif(earned, 0)::VARCHAR as points_earned"
+    waits = "life in ('unpaid', 'paid late')"
     return f"""
-        select night, 0 as step, {common}, {paid}, {earned}, if(life = 'unpaid', 'unpaid', 'paid') as status,
+        select night, 0 as step, {common}, if({waits}, null, {_PAID_AT}) as paid_at,
+            if({waits}, null, nullif(earned, 0)::VARCHAR) as points_earned, if({waits}, 'unpaid', 'paid') as status,
             yuan(0) as refund_amount,
             coalesce(paid_at, created_at) as updated_at, true as first from ordered
         union all by name
         -- pick-up on the next day, or the end of an order that was not paid or was cancelled
         select (night + 1)::INT as night, 1 as step, {common}, {paid}, {earned},
-            if(life = 'normal', if(u(bid, 'not fetched') < 0.04, 'shipped', 'completed'), 'closed') as status,
+            case life when 'normal' then if(u(bid, 'not fetched') < 0.04, 'shipped', 'completed')
+                when 'paid late' then 'paid' else 'closed' end as status,
             if(life = 'closed', yuan(amount_fen), yuan(0)) as refund_amount,
             moment(day + 1, 61200 + pick(bid, 'fetched', 14400)) as updated_at, false as first from ordered
         union all by name
@@ -174,7 +243,8 @@ def _order_rows() -> str:
         union all by name
         -- the same goods in the order book of the leader who helped to sell them
         select o.* replace (o.order_id || 'H' as order_id, 'helper' as seller_role, null as coupon_code) from (
-            select night, 3 as step, {common}, {paid}, {earned}, if(life = 'unpaid', 'unpaid', 'paid') as status,
+            select night, 3 as step, {common}, if({waits}, null, {_PAID_AT}) as paid_at,
+                if({waits}, null, nullif(earned, 0)::VARCHAR) as points_earned, if({waits}, 'unpaid', 'paid') as status,
                 yuan(0) as refund_amount, coalesce(paid_at, created_at) as updated_at, true as first
             from ordered where selling = 'shared supplier') o"""
 
@@ -190,10 +260,12 @@ def _line_rows() -> str:
         where o.after_sale = 'refund' and o.decided = 'done'"""
 
 
+_REFUND_ID = "'RF' || strftime(on_day(applied_day), '%y%m%d') || lpad(bid::VARCHAR, 9, '0')"
+
+
 def _refund_rows() -> str:
     common = f"""
-        'RF' || strftime(on_day(applied_day), '%y%m%d') || lpad(bid::VARCHAR, 9, '0') as refund_id, order_id,
-        if(whole, null, '1') as line_no, yuan(refund_fen) as amount,
+        {_REFUND_ID} as refund_id, order_id, if(whole, null, '1') as line_no, yuan(refund_fen) as amount,
             if(u(bid, 'returned') < 0.2, 'return', 'refund_only') as kind,
         {choice(words()["refund_reasons"], "bid", "reason")} as reason,
         moment(applied_day, 30000 + pick(bid, 'applied at', 45000)) as applied_at"""
@@ -207,9 +279,11 @@ def _refund_rows() -> str:
         from ordered where after_sale = 'refund' and refund_fen > 0"""
 
 
-def _complaint_rows(world: World) -> str:
+def _complaints(con: duckdb.DuckDBPyConnection, world: World) -> None:
+    """Creates `complaint`: one row per complaint about an order or a ticket, with its end."""
     r = world.rates
-    return f"""
+    con.execute(
+        f"""create or replace table complaint as
         with told as (
             select 'CP' || lpad(bid::VARCHAR, 9, '0') as complaint_id, order_id, null::VARCHAR as ticket_id,
                 store_code, openid, appid, if(u(bid, 'complaint phone') < 0.4, buyer_phone, null) as phone,
@@ -218,15 +292,135 @@ def _complaint_rows(world: World) -> str:
             union all
             select 'CP' || lpad(bid::VARCHAR, 9, '0'), null, ticket_id, store_code, null, null, own_phone,
                 person_id, bid, day, night
-            from ticket where happened = '' and u(bid, 'complains') < {r.complaint / 8}),
-        dated as (
-            select *, {choice(words()["complaint_kinds"], "bid", "complaint")} as kind,
-                greatest(night, day + pick(bid, 'complaint day', 3))::INT as open_day,
-                (open_day + 1 + pick(bid, 'settled', 5))::INT as settled_day,
-                moment(open_day, 75000 + pick(bid, 'complaint at', 8000)) as opened_at
-            from told)
-        select open_day as night, * exclude (night), 'open' as status, true as first from dated
-        union all by name
-        select settled_day as night, * exclude (night),
-            if(u(bid, 'complaint end') < {r.complaint_withdrawn}, 'withdrawn', 'resolved') as status, false as first
-        from dated where u(bid, 'complaint end') < 0.9"""
+            from ticket where happened = '' and u(bid, 'complains') < {r.complaint / 8})
+        select * exclude (day, night), {choice(words()["complaint_kinds"], "bid", "complaint")} as kind,
+            greatest(night, day + pick(bid, 'complaint day', 3))::INT as open_day,
+            (open_day + 1 + pick(bid, 'settled', 5))::INT as settled_day,
+            moment(open_day, 75000 + pick(bid, 'complaint at', 8000)) as opened_at,
+            case when u(bid, 'complaint end') < {r.complaint_withdrawn} then 'withdrawn'
+                when u(bid, 'complaint end') < 0.9 then 'resolved' end as settled
+        from told"""
+    )
+
+
+def _log(log: EventLog) -> None:
+    """What happened in the groups, in the words of truth/events.csv.gz."""
+    order = {
+        "connection": f"'{GROUP}'",
+        "feed": "'orders'",
+        "store_code": "store_code",
+        "person_id": "person_id",
+    }
+    log.add(
+        "order_placed",
+        "(select o.*, n.staff_id, n.role from ordered o left join staff_number n on n.phone = o.buyer_phone)",
+        "bid",
+        **order,
+        at="moment(day, sec)",
+        record_id="order_id",
+        amount_fen="amount_fen",
+        detail=told(
+            freight_fen="nullif(freight_fen, 0)",
+            coupon_fen="nullif(coupon_fen, 0)",
+            coupon_code="coupon_code",
+            points_spent="nullif(spent_points, 0)",
+            invite_code=_INVITE,
+            sharer="from_openid",
+            leader_id=_LEADER,
+            pickup_site="community || '自提点'",
+            appid="appid",
+            openid="openid",
+            seller_role="if(selling = 'direct', null, 'supplier')",
+            test="if(test, 'yes', null)",
+            staff_id="staff_id",
+        ),
+    )
+    log.add(
+        "order_line",
+        "(select night, bid, order_id, line_no, qty, price_fen, gross_fen, disc_fen, gift, sku "
+        "from group_line join (select sku_no, sku from sku) using (sku_no))",
+        "bid * 1024 + line_no",
+        record_id="order_id",
+        line_no="line_no",
+        sku="sku",
+        qty="qty",
+        amount_fen="gross_fen - disc_fen",
+        detail=line_detail(),
+    )
+    log.add(
+        "order_paid",
+        "(select * replace ((night + (life = 'paid late')::INT)::INT as night) from ordered where life <> 'unpaid')",
+        "bid",
+        **order,
+        at=_PAID_AT,
+        record_id="order_id",
+        amount_fen="amount_fen",
+        points="nullif(earned, 0)",
+        state="if(life = 'paid late', 'late', 'at once')",
+    )
+    closed = "moment(day + 1, 61200 + pick(bid, 'fetched', 14400))"
+    for kind, life in (("order_unpaid", "unpaid"), ("order_cancelled", "closed")):
+        log.add(
+            kind,
+            f"(select * replace ((night + 1)::INT as night) from ordered where life = '{life}')",
+            "bid",
+            **order,
+            at=closed,
+            record_id="order_id",
+            amount_fen="amount_fen",
+        )
+    log.add(
+        "order_helper_copy",
+        "(select * from ordered where selling = 'shared supplier')",
+        "bid",
+        **order,
+        at="moment(day, sec)",
+        record_id="order_id || 'H'",
+        ref="order_id",
+        amount_fen="amount_fen",
+    )
+    refund = {
+        "connection": f"'{GROUP}'",
+        "feed": "'refunds'",
+        "store_code": "store_code",
+        "person_id": "person_id",
+        "record_id": _REFUND_ID,
+        "ref": "order_id",
+        "line_no": "if(whole, null, 1)",
+        "amount_fen": "refund_fen",
+        "state": "if(u(bid, 'returned') < 0.2, 'return', 'refund_only')",
+    }
+    log.add(
+        "refund_applied",
+        "(select * replace (greatest(night, applied_day)::INT as night) from ordered "
+        "where after_sale = 'refund' and refund_fen > 0)",
+        "bid",
+        **refund,
+        at="moment(applied_day, 30000 + pick(bid, 'applied at', 45000))",
+    )
+    log.add(
+        "",
+        "(select * replace (greatest(night + 1, decided_day)::INT as night) from ordered "
+        "where after_sale = 'refund' and refund_fen > 0)",
+        "bid",
+        kind="'refund_' || decided",
+        **refund,
+        at="moment(decided_day, 81000)",
+    )
+    complaint = {
+        "connection": f"'{GROUP}'",
+        "feed": "'complaints'",
+        "record_id": "complaint_id",
+        "person_id": "person_id",
+        "store_code": "store_code",
+        "ref": "coalesce(order_id, store_code || '|' || ticket_id)",
+        "state": "kind",
+        "at": "opened_at",
+    }
+    log.add("complaint_opened", "(select *, open_day as night from complaint)", "bid", **complaint)
+    log.add(
+        "",
+        "(select *, settled_day as night from complaint where settled is not null)",
+        "bid",
+        **{**complaint, "kind": "'complaint_' || settled", "at": "moment(settled_day, 43200)"},
+    )

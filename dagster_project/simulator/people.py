@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import duckdb
 
 from dagster_project.simulator.catalogue import receipts_folder, words
@@ -13,7 +15,7 @@ LEADERS_PER_STORE = 4
 
 
 def build_people(con: duckdb.DuckDBPyConnection, world: World) -> None:
-    """Creates `store`, `staff`, `household`, `person` and `leader`."""
+    """Creates `store` (with `located`), `staff`, `household`, `person` and `leader`."""
     _stores(con, world)
     _households(con, world)
     _persons(con, world)
@@ -25,6 +27,21 @@ def build_people(con: duckdb.DuckDBPyConnection, world: World) -> None:
             select store, pid, row_number() over (partition by store order by h(pid, 'leader'), pid) - 1 as place
             from person where group_user and reg_day <= 0)
         where place < {LEADERS_PER_STORE} order by store, place"""
+    )
+    _hire_customers(con, world)
+
+
+def _hire_customers(con: duckdb.DuckDBPyConnection, world: World) -> None:
+    """Some cashiers without WeCom are customers of their shop: their number is in the staff list and on their card."""
+    r = world.rates
+    spoiled = r.card_phone_missing + r.card_phone_masked + r.card_phone_placeholder + r.card_phone_mistyped
+    con.execute(
+        f"""update staff set phone = c.phone_a, staff_name = c.name, person_id = c.person_id from (
+            select *, row_number() over (partition by store order by h(pid, 'works here'), pid) + 2 as place from person
+            where has_card and not took_card and card_day < 0 and card_until is null and card_b is null and chg_day is null
+                and phone_2 is null and u(pid, 'card phone') >= {spoiled} and pid not in (select pid from leader)
+                and hh not in (select hh from person where uses_family_phone)) c
+        where c.store = staff.store and c.place = staff.place and u(staff_no, 'shops here') < {r.staff_customer}"""
     )
 
 
@@ -46,6 +63,11 @@ def _stores(con: duckdb.DuckDBPyConnection, world: World) -> None:
             "lng": [round(120.15 + (i % columns) * 0.026, 6) for i in range(len(codes))],
             "lat": [round(30.27 + (i // columns) * 0.023, 6) for i in range(len(codes))],
         },
+    )
+    unlocated = ceil(len(codes) * world.rates.store_unlocated) if len(codes) >= 3 else 0
+    con.execute(
+        "create or replace table store as select *, "
+        f"row_number() over (order by h(store, 'unlocated'), store) > {unlocated} as located from store order by store"
     )
     # place 0 is the manager, 1… are cashiers; the manager and two cashiers use WeCom
     name = f"{choice(words()['surnames'], 'staff_no', 'surname')} || {choice(words()['given'], 'staff_no', 'given')}"
@@ -188,7 +210,7 @@ def _persons(con: duckdb.DuckDBPyConnection, world: World) -> None:
     # Whose phone pays when it is not the buyer's own: the next adult of the household.
     con.execute(
         """create table partner as select a.pid, b.openid_pay as partner_openid, b.phone_a as partner_phone,
-            b.name as partner_name
+            b.name as partner_name, b.pid as partner_pid
         from person a join person b on b.hh = a.hh and b.place = (a.place + 1) % a.adults and b.pid <> a.pid"""
     )
     con.execute(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import duckdb
 
-from dagster_project.simulator.coupons import coupon_event_rows
+from dagster_project.simulator.coupons import coupon_event_rows, log_coupons
 from dagster_project.simulator.database import choice, ladder
+from dagster_project.simulator.events import EventLog, told
 from dagster_project.simulator.files import Landing
-from dagster_project.simulator.settings import GROUP, H5_APPID, MINI_APPID, PAY_APPID, POS, World
+from dagster_project.simulator.settings import GROUP, H5_APPID, MINI_APPID, PAY_APPID, POS, Rates, World
 
 
 def emit_registers(
@@ -16,30 +17,32 @@ def emit_registers(
     landing: Landing,
     members: str | None = None,
     users: str | None = None,
-    coupons: bool = True,
+    log: EventLog | None = None,
 ) -> None:
     """Writes every slow feed: whole on the first night, then what changed. Needs `ledger` complete.
 
-    `members` and `users` are SQL that replaces the usual rows of these feeds; `coupons` off leaves coupons out.
+    `members` and `users` are SQL that replaces the usual rows of these feeds.
     """
-    landing.emit(POS, "members", members or _member_rows(world), truth=True)
-    landing.emit(POS, "products", _product_rows(world))
+    con.execute(f"create table member_state as {members or _member_rows(world)}")
+    con.execute(f"create table product_state as {_product_rows(world)}")
+    con.execute(f"create table share as {_share_rows(world)}")
+    landing.emit(POS, "members", "select * from member_state", truth=True)
+    landing.emit(POS, "products", "select * exclude (cost_fen, price_fen) from product_state")
     landing.emit(POS, "staff", _staff_rows(world), truth=True)
-    if coupons:
-        landing.emit(POS, "coupon_events", coupon_event_rows(world, grouped=False), truth=True)
+    landing.emit(POS, "coupon_events", coupon_event_rows(grouped=False), truth=True)
     landing.emit(GROUP, "users", users or _user_rows(world), truth=True)
     landing.emit(GROUP, "leaders", _leader_rows(), truth=True)
     landing.emit(GROUP, "activities", _activity_rows(world))
-    landing.emit(GROUP, "shares", _share_rows(world), truth=True)
-    if not coupons:
-        return
-    landing.emit(
-        GROUP,
-        "coupon_events",
-        f"select * exclude (account, holder_openid), case when account is not null then '{MINI_APPID}' end as appid, "
-        f"case when account is not null then holder_openid end as openid from ({coupon_event_rows(world, grouped=True)})",
-        truth=True,
-    )
+    landing.emit(GROUP, "shares", "select * from share", truth=True)
+    landing.emit(GROUP, "coupon_events", coupon_event_rows(grouped=True), truth=True)
+    if log:
+        log_coupons(log)
+        _log(log)
+
+
+def balance_fault(pid: str, rates: Rates) -> str:
+    """SQL: by how many points the member file is off for this person's cards; mostly 0."""
+    return f"if(u({pid}, 'balance wrong') < {rates.balance_wrong}, 100 * (1 + pick({pid}, 'wrong by', 5)), 0)"
 
 
 def _member_rows(world: World) -> str:
@@ -75,10 +78,7 @@ def _member_rows(world: World) -> str:
                 {first_phone} as first_phone
             from story s join person p using (pid)
             left join handed h on h.card = s.card and s.day = h.day + 1 left join person n on n.pid = h.to_pid),
-        posted as (
-            select s.member_ref, s.night, sum(l.points)::BIGINT as points
-                from (select distinct member_ref, night from state) s
-            join ledger l on l.card = s.member_ref and l.night <= s.night group by all)
+        told as (
         select s.night, s.member_ref, s.person_id,
             coalesce(next_phone, if(told_day <= day, phone_b, first_phone)) as phone,
             coalesce(next_name, name) as name,
@@ -87,8 +87,7 @@ def _member_rows(world: World) -> str:
             case when wx_openid is null then null when wx_openid = openid then '{MINI_APPID}'
                 else '{PAY_APPID}' end as wx_appid,
             case when u(s.pid, 'card unionid') < {r.card_unionid} then unionid end as unionid,
-            store_code as home_store, coalesce(q.points, 0)::VARCHAR as points_balance,
-            moment(opened, 27000 + pick(s.pid, 'opened', 1800)) as created_at,
+            store_code as home_store, s.pid, moment(opened, 27000 + pick(s.pid, 'opened', 1800)) as created_at,
             case when day <> opened then moment(day, 60000 + pick(s.pid, 'updated', 9000))
                 else created_at end as updated_at,
             if(card_b_day <= day and member_ref = card_a and card_b is not null, '挂失', '正常') as status,
@@ -96,8 +95,18 @@ def _member_rows(world: World) -> str:
             case when opt_out_day <= day then moment(opt_out_day, 50000)
                 when consent_pos is not null then created_at end as consent_at,
             s.day = s.opened as first
-        from state s left join posted q using (member_ref, night)
-        qualify row_number() over (partition by s.member_ref, s.night order by s.day desc) = 1"""
+        from state s qualify row_number() over (partition by s.member_ref, s.night order by s.day desc) = 1),
+        -- what head office had booked on the card by then
+        posted as (
+            select t.member_ref, t.night, sum(l.points)::BIGINT as points from told t
+            join ledger l on l.card = t.member_ref and l.night <= t.night and l.booked_at <= t.updated_at group by all)
+        select t.* exclude (pid), (coalesce(q.points, 0) + {balance_fault("t.pid", r)})::VARCHAR as points_balance
+        from told t left join posted q using (member_ref, night)"""
+
+
+def invited_by(main: str) -> str:
+    """SQL: the code an account was registered with; nobody can register the account that owns the code with it."""
+    return f"if(i.by_pid = i.pid and {main}, null, i.code)"
 
 
 def _user_rows(world: World) -> str:
@@ -123,7 +132,8 @@ def _user_rows(world: World) -> str:
                 30000 + pick(s.pid, 'verified', 30000)) end
                 as phone_verified_at,
             moment(s.opened, 25200 + pick(s.pid, 'registered', 1800)) as registered_at,
-            if(p.sharer and s.main, p.own_invite, null) as own_invite_code, i.code as invited_by_code,
+            if(p.sharer and s.main, p.own_invite, null) as own_invite_code,
+            {invited_by("s.main")} as invited_by_code,
             case when u(s.pid, 'located') < 0.7 then p.lng::DECIMAL(9, 6) end as lng,
             case when u(s.pid, 'located') < 0.7 then p.lat::DECIMAL(9, 6) end as lat,
             p.community, if(p.opt_out_day <= s.day, 'N', p.consent_group) as consent_marketing,
@@ -139,12 +149,13 @@ def _product_rows(world: World) -> str:
     price = "(round(price_fen * (0.92 + 0.16 * u(sku_no * 1000 + {week}, 'new price')) / 10) * 10)::BIGINT"
     columns = (
         "sku, item_name, category, category_l1, unit, nullif(shelf_life_days, 0)::VARCHAR as shelf_life_days, "
-        "yuan(cost_fen) as cost"
+        "yuan(cost_fen) as cost, cost_fen"
     )
     return f"""
-        select 0 as night, {columns}, yuan(price_fen) as price from sku
+        select 0 as night, {columns}, yuan(price_fen) as price, price_fen from sku
         union all
-        select (week * 7)::INT as night, {columns}, yuan({price.format(week="week")}) as price
+        select (week * 7)::INT as night, {columns}, yuan({price.format(week="week")}) as price,
+            {price.format(week="week")} as price_fen
         from sku, range(1, {world.days} // 7 + 1) weeks(week) where u(sku_no * 1000 + week, 'price changes') < 0.04"""
 
 
@@ -200,3 +211,72 @@ def _share_rows(world: World) -> str:
         from shared join person p using (pid) left join leader l on l.store = p.store
             and l.place = pick(p.pid, 'leader', 5)
         where pick(k, 'share day', {world.days}) >= p.reg_day"""
+
+
+def _log(log: EventLog) -> None:
+    """Cards, accounts, goods and shares, in the words of truth/events.csv.gz."""
+    log.add(
+        "card_state",
+        "(select m.*, n.staff_id, n.role from member_state m left join staff_number n on n.phone = m.phone)",
+        "night, member_ref",
+        at="updated_at",
+        connection=f"'{POS}'",
+        feed="'members'",
+        record_id="member_ref",
+        person_id="person_id",
+        store_code="home_store",
+        points="points_balance",
+        state="status",
+        detail=told(created_at="created_at", staff_id="staff_id", role="role"),
+    )
+    log.add(
+        "registered",
+        f"""(with account as (
+            select pid, '{MINI_APPID}' as appid, openid, reg_day as opened, true as main from person where group_user
+            union all
+            select pid, '{MINI_APPID}', openid_new, greatest(wechat_day, reg_day), false from person
+                where group_user and wechat_day is not null
+            union all
+            select pid, '{H5_APPID}', openid_h5, reg_day, false from person where h5_user and group_user)
+        select a.*, a.opened as night, p.person_id, p.store_code, p.own_invite, p.sharer, p.lng, p.lat,
+            {invited_by("a.main")} as invited_by_code
+        from account a join person p using (pid) left join invited i using (pid))""",
+        "opened, appid, openid",
+        at="moment(opened, 25200 + pick(pid, 'registered', 1800))",
+        connection=f"'{GROUP}'",
+        feed="'users'",
+        record_id="appid || '|' || openid",
+        person_id="person_id",
+        ref="invited_by_code",
+        detail=told(
+            own_invite_code="if(sharer and main, own_invite, null)",
+            lng="if(u(pid, 'located') < 0.7, lng, null)",
+            lat="if(u(pid, 'located') < 0.7, lat, null)",
+        ),
+    )
+    log.add(
+        "product",
+        "product_state",
+        "night, sku",
+        at="moment(night, 14400)",
+        connection=f"'{POS}'",
+        feed="'products'",
+        record_id="sku",
+        sku="sku",
+        category="category",
+        category_l1="category_l1",
+        amount_fen="price_fen",
+        detail=told(item_name="item_name", cost_fen="cost_fen", unit="unit"),
+    )
+    log.add(
+        "share",
+        "share",
+        "night, share_id",
+        at="shared_at",
+        connection=f"'{GROUP}'",
+        feed="'shares'",
+        record_id="share_id",
+        person_id="person_id",
+        ref="activity_id",
+        state="channel",
+    )

@@ -17,11 +17,22 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.lang import tr
-from dagster_project.simulator.baskets import build_trips, number_trips
+from dagster_project.simulator.baskets import (
+    MARKDOWN_FACTOR,
+    build_trips,
+    number_trips,
+    open_markdowns,
+)
 from dagster_project.simulator.catalogue import build_catalogue
 from dagster_project.simulator.counter import emit_counter, open_points
-from dagster_project.simulator.coupons import WINDOW_DAYS, build_coupons, run_win_back
+from dagster_project.simulator.coupons import (
+    WINDOW_DAYS,
+    build_coupons,
+    hand_out_coupons,
+    run_win_back,
+)
 from dagster_project.simulator.database import open_scratch
+from dagster_project.simulator.events import EventLog
 from dagster_project.simulator.files import Landing
 from dagster_project.simulator.groupbuy import emit_group, prepare_group
 from dagster_project.simulator.people import build_people
@@ -95,6 +106,7 @@ def simulate(
     end: date,
     rates: Rates | None = None,
     traps: Traps | None = None,
+    events: bool = True,
     progress: Progress | None = None,
 ) -> SimulationSummary:
     """Writes a simulated chain: configuration, landing files, the WeCom world and the truth about it all.
@@ -107,8 +119,9 @@ def simulate(
         stores, days, seed: size and seed. The same arguments give the same bytes.
         end: the last business day; its night is the last folder.
         rates: how often things happen and go wrong.
-        traps: makes the world in which identity goes wrong at these rates (synthetic only, no coupons): the history
+        traps: makes the world in which identity goes wrong at these rates (synthetic only, no win-back trial): the history
             arrives in one night, then a few nights singly.
+        events: also writes `truth/events.csv.gz`, what happened as business events.
         progress: told what is being made, in the words of the reader.
 
     Raises:
@@ -141,8 +154,9 @@ def simulate(
         # not before: a rate that no chain can have leaves the old world as it was
         _clear(out)
         landing = Landing(con, world, out)
-        open_points(con)
-        prepare_group(con)
+        log = EventLog(con, world, out) if events else None
+        open_points(con, world)
+        prepare_group(con, world)
         prepare_stock(con)
         cards = phones = sales = orders = 0
         for first, last in _stretches(con, world):
@@ -152,11 +166,13 @@ def simulate(
                     f"tickets and orders: day {first + 1}/{days}",
                 )
             )
-            emit_counter(con, world, landing, first, last, partial(amend_tickets, con) if traps else None)
-            emit_group(con, world, landing, first, last, partial(amend_orders, con) if traps else None)
+            emit_counter(
+                con, world, landing, first, last, partial(amend_tickets, con) if traps else None, log
+            )
+            emit_group(con, world, landing, first, last, partial(amend_orders, con) if traps else None, log)
             # of a history that is handed over at once nobody has the old counts
             if traps is None or first > 0:
-                emit_stock(con, world, landing, first, last)
+                emit_stock(con, world, landing, first, last, log)
             landing.finish()
             part = con.execute(
                 "select count(*) filter (where card_shown), count(*) filter (where not card_shown and said_phone is not null), "
@@ -172,16 +188,18 @@ def simulate(
         tell(tr("会员、用户、券与企业微信", "members, users, coupons and WeCom"))
         wecom_world = out / "sandbox" / "wecom_world.json"
         if traps:
-            emit_registers(con, world, landing, member_rows(world), user_rows(world), coupons=False)
-            build_wecom(con, world, landing, wecom_world, partial(amend_contacts, con, world))
+            emit_registers(con, world, landing, member_rows(world), user_rows(world), log=log)
+            build_wecom(con, world, landing, wecom_world, partial(amend_contacts, con, world), log)
         else:
-            emit_registers(con, world, landing)
-            build_wecom(con, world, landing, wecom_world)
+            emit_registers(con, world, landing, log=log)
+            build_wecom(con, world, landing, wecom_world, log=log)
         landing.close_truth()
+        if log:
+            log.close()
         if traps:
             # the plain world's column for what the person really has
             con.execute("update person set phone_2 = second_phone")
-        _write_effects(con, out / "truth")
+        _write_effects(con, world, out / "truth")
         _write_identifiers(con, out / "truth")
         caught: dict[str, int] = {}
         if traps:
@@ -217,21 +235,25 @@ def simulate(
 
 def _decide(con: duckdb.DuckDBPyConnection, world: World, traps: Traps | None) -> None:
     """Who buys when and what happens to them, before any of it is written."""
+    open_markdowns(con, world)
     if traps:
         build_trapped(con, world, traps)
         build_habitual_trips(con, world)
         number_trips(con, world)
         add_tastes(con)
         build_card_versions(con, world)
-        return
-    build_trips(con, world)
-    run_win_back(con, world)
-    number_trips(con, world)
+        hand_out_coupons(con, world)
+    else:
+        build_trips(con, world)
+        run_win_back(con, world)
+        number_trips(con, world)
     build_coupons(con, world)
 
 
-def bench(persons: int = 40_000, days: int = 180, stores: int = 20, seed: int = 7) -> float:
-    """Ticket and order lines per second, everything included, of a synthetic chain written to a scratch folder."""
+def bench(
+    persons: int = 40_000, days: int = 180, stores: int = 20, seed: int = 7, events: bool = False
+) -> float:
+    """Ticket and order lines per second of a synthetic chain written to a scratch folder, its event log if asked."""
     with tempfile.TemporaryDirectory(prefix="linli-bench-") as folder:
         summary = simulate(
             Path(folder) / "chain",
@@ -241,6 +263,7 @@ def bench(persons: int = 40_000, days: int = 180, stores: int = 20, seed: int = 
             days=days,
             seed=seed,
             end=date(2026, 11, 20),
+            events=events,
         )
     return summary.lines_per_second
 
@@ -278,10 +301,16 @@ def _stretches(con: duckdb.DuckDBPyConnection, world: World) -> list[tuple[int, 
     return stretches
 
 
-def _write_effects(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+def _write_effects(con: duckdb.DuckDBPyConnection, world: World, folder: Path) -> None:
     con.execute(
         f"copy (select person_id, 'H' || hh as household_id, store_code as home_store, coupon_effect::DECIMAL(6, 4) as coupon_effect, "
-        f"price_sensitivity::DECIMAL(6, 4) as price_sensitivity from person order by person_id) to '{folder / 'effects.csv'}' (header)"
+        f"price_sensitivity::DECIMAL(6, 4) as price_sensitivity, markdown_effect(pid)::DECIMAL(6, 4) as markdown_effect "
+        f"from person order by person_id) to '{folder / 'effects.csv'}' (header)"
+    )
+    con.execute(
+        f"copy (select store_code, on_day(day) as business_date, {MARKDOWN_FACTOR} as price_factor "
+        f"from store, range({world.days}) days(day) where is_markdown(store, day) order by 2, 1) "
+        f"to '{folder / 'markdowns.csv'}' (header)"
     )
 
 
@@ -364,7 +393,7 @@ targets:
         encoding="utf-8",
     )
     rows = con.execute(
-        "select store_code, store_name, lng, lat, DATE '2021-03-01' + (store * 90)::INT, '', 'mgr_' || store_code, store_name "
+        "select store_code, store_name, if(located, lng, null), if(located, lat, null), DATE '2021-03-01' + (store * 90)::INT, '', 'mgr_' || store_code, store_name "
         "from store order by store_code"
     ).fetchall()
     with (out / "stores.csv").open("w", encoding="utf-8", newline="") as handle:

@@ -105,6 +105,42 @@ class Rates:
     coupon_ticket: float = 0.03
     voucher_ticket: float = 0.004
     coupon_double: float = 0.01  # of redeemed codes: redeemed a second time in the other channel
+    # what is wrong in the books of points: the ledgers of the sources are as they are
+    points_expired: float = 0.06  # of cards with points from before: what is left of them expires one night
+    points_overdrawn: float = 0.05  # of tickets paid with points: with more than the card had
+    reversal_unposted: float = 0.08  # of voids and returns: the points of the sale stay
+    balance_wrong: float = 0.01  # of cards: the member file shows another balance than was posted
+    # what is wrong with coupons; the win-back ones stay clean, their effect is measured
+    coupon_other: float = 0.015  # of used codes: issued to another adult of the household
+    coupon_early: float = 0.01  # of used codes: the issue is dated after the use
+    coupon_unissued: float = 0.01  # of used codes: nobody ever issued them
+    coupon_twice: float = 0.01  # of used codes: used again in the same channel
+    coupon_late: float = 0.05  # of unused codes: used after they expired or were voided
+    coupon_use_unposted: float = 0.02  # of group orders with a code: its use is not posted
+    # orders that are not paid at once
+    unpaid_holding: float = (
+        0.35  # of unpaid orders: hold a coupon (half) or points (half) until paid or closed
+    )
+    order_paid_late: float = 0.25  # of unpaid orders: paid the next morning
+    refund_late: float = 0.05  # of refunds: finished more than a month after the order
+    # who brings whom
+    invite_self: float = 0.10  # of sharers: order with their own code
+    invite_second_account: float = 0.40  # the same, of sharers who have a second account
+    invite_circle: float = (
+        0.10  # of threes of sharers in a shop: two or three who brought each other in a circle
+    )
+    inviter_invited: float = 0.30  # of the other sharers: were brought themselves
+    # who gets the credit for a join
+    chat_state: float = 0.75  # of those who scanned a group's code: the code was a cashier's own
+    contact_state: float = (
+        0.50  # of contacts: added through a staff member's own code, else through the shop's
+    )
+    tag_changes: float = 0.35  # of tagged contacts: the tag is taken off, or another one comes
+    staff_customer: float = 0.35  # of cashiers without WeCom: shop with a card of their own
+    # goods
+    stock_carried: float = 0.06  # of counts of goods that keep: nothing came that day, yesterday's is sold
+    markdown_day: float = 0.40  # of shop-days: leafy vegetables at half price from 17:00
+    store_unlocated: float = 0.15  # of three shops or more: have no coordinates (rounded up)
     consent_yes: float = 0.62
     consent_no: float = 0.08
     opt_out_inside: float = 0.015

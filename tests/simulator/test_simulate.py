@@ -245,14 +245,17 @@ def test_group_orders_balance(read: duckdb.DuckDBPyConnection) -> None:
     assert off == (0, 0, 0)
 
 
-def test_points_are_never_overdrawn(read: duckdb.DuckDBPyConnection) -> None:
-    lowest, spent = _one(
+def test_points_are_overdrawn_by_few_and_expire_for_some(read: duckdb.DuckDBPyConnection) -> None:
+    cards, below, lowest, spent, expired = _one(
         read,
-        """select min(balance), sum(spent) from (
-            select member_ref, sum(if(kind = 'spend', -points::int, points::int)) as balance, count(*) filter (where kind = 'spend') as spent
+        """select count(*), count(*) filter (where balance < 0), min(balance), sum(spent), sum(expired) from (
+            select member_ref, sum(if(kind in ('spend', 'expire'), -points::int, points::int)) as balance,
+                count(*) filter (where kind = 'spend') as spent, count(*) filter (where kind = 'expire') as expired
             from (select distinct entry_id, member_ref, kind, points from pos_main__points) group by member_ref)""",
     )
-    assert lowest >= 0 and spent > 0  # type: ignore[operator]
+    assert 0 < below < 0.02 * cards and lowest > -3000  # type: ignore[operator]
+    assert spent > 0 and expired > 0  # type: ignore[operator]
+    assert _one(read, "select min(points::int) from pos_main__points where kind <> 'adjust'")[0] > 0  # type: ignore[operator]
 
 
 def test_truth_knows_every_record_once(read: duckdb.DuckDBPyConnection) -> None:

@@ -524,7 +524,7 @@ def test_remarks_name_other_customers_or_a_wrong_digit(made: Made) -> None:
         """with added as (select c.*, r.person_id, to_timestamp(c.createtime)::timestamp + interval 8 hour as moment
             from contacts c join records r on r.feed = 'contacts' and r.record_id = c.external_userid)
         select count(*), count(*) filter (where exists (select 1 from sale s where s.person_id = a.person_id
-            and s.store_code = a.state and a.moment between s.moment and s.moment + interval 20 minute))
+            and s.store_code = split_part(a.userid, '_', 2) and a.moment between s.moment and s.moment + interval 20 minute))
         from added a where moment > (select min(moment) from sale)"""
     ).fetchone()  # type: ignore[misc]
     assert after > 0.5 * inside > 50

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from dagster_project.simulator.registers import balance_fault
 from dagster_project.simulator.settings import MINI_APPID, PAY_APPID, World
 
 
@@ -71,9 +72,11 @@ def member_rows(world: World) -> str:
     r = world.rates
     return f"""
         with posted as (
-            select card, night, sum(points)::BIGINT as points from ledger group by all having sum(points) <> 0),
+            select card, night, sum(points)::BIGINT as points, max(booked_at) as last_at from ledger group by card, night
+            having sum(points) <> 0),
         balance as (
-            select card, n as at_night, sum(points)::BIGINT as points, max(night) filter (where night > 0) as last_night
+            select card, n as at_night, sum(points)::BIGINT as points, max(night) filter (where night > 0) as last_night,
+                max(last_at) as last_at
             from posted, range({world.first_night}, {world.days}) nights(n) where night <= n group by all)
         select n::INT as night, v.card as member_ref, p.person_id, v.phone, v.name,
             case when u(p.pid, 'card openid') < {r.card_openid} then case
@@ -83,10 +86,11 @@ def member_rows(world: World) -> str:
                 else '{PAY_APPID}' end as wx_appid,
             case when u(p.pid, 'card unionid') < {r.card_unionid} then
                 if(v.opened >= p.wechat_day, p.unionid_new, p.unionid) end as unionid,
-            p.store_code as home_store, coalesce(b.points, 0)::VARCHAR as points_balance,
+            p.store_code as home_store, (coalesce(b.points, 0) + {balance_fault("p.pid", r)})::VARCHAR as points_balance,
             moment(v.opened, 27000 + pick(p.pid, 'opened', 1800)) as created_at,
             greatest(if(v.day = v.opened, created_at, moment(v.day, 60000 + pick(v.pid, 'updated', 9000))),
-                coalesce(moment(b.last_night, 80000 + pick(v.pid, 'posted', 5000)), created_at)) as updated_at,
+                coalesce(moment(b.last_night, 80000 + pick(v.pid, 'posted', 5000)), created_at),
+                coalesce(b.last_at, created_at)) as updated_at,
             v.status, v.consent as consent_marketing,
             case when v.opt_out_day <= v.day then moment(v.opt_out_day, 50000)
                 when v.consent is not null then created_at end as consent_at,

@@ -43,11 +43,7 @@ def build_habitual_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
 
 
 def add_tastes(con: duckdb.DuckDBPyConnection) -> None:
-    """Gives `basket` whose usual articles it draws on, and creates the tables of coupons, of which there are none."""
+    """Gives `basket` whose usual articles it draws on."""
     con.execute(
         "create or replace table basket as select b.*, p.taste from basket b join person p using (pid) order by night, bid"
-    )
-    con.execute(
-        "create table order_coupon as select bid, pid, day, sec, null::VARCHAR as template_id, null::VARCHAR as code, "
-        "null::INT as issued_day from basket where false"
     )

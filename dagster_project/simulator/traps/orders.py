@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from dagster_project.simulator.registers import invited_by
 from dagster_project.simulator.settings import H5_APPID, MINI_APPID, World
 
 
@@ -61,7 +62,8 @@ def user_rows(world: World) -> str:
                 when t.told_day > t.opened and t.told_day <= t.day then t.told_day else t.opened end,
                 30000 + pick(t.pid, 'verified', 30000)) end as phone_verified_at,
             moment(t.opened, 25200 + pick(t.pid, 'registered', 1800)) as registered_at,
-            if(t.sharer and t.main, t.own_invite, null) as own_invite_code, i.code as invited_by_code,
+            if(t.sharer and t.main, t.own_invite, null) as own_invite_code,
+            {invited_by("t.main")} as invited_by_code,
             case when u(t.pid, 'located') < 0.7 then t.lng::DECIMAL(9, 6) end as lng,
             case when u(t.pid, 'located') < 0.7 then t.lat::DECIMAL(9, 6) end as lat,
             t.community || if(u(t.pid, 'tells building') < 0.7, t.building, '') as community,

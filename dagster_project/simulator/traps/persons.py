@@ -20,10 +20,11 @@ from dagster_project.simulator.traps.rates import Traps
 _QUIET = dict.fromkeys(
     (
         *("number_changed", "number_recycled", "second_phone", "second_card", "family_phone"),
-        *("handed_card", "new_wechat", "partner_pays", "coupon_ticket"),
+        *("handed_card", "new_wechat", "partner_pays"),
         *("said_mistyped", "said_cashier", "said_shop", "said_placeholder", "said_masked"),
         *("order_phone_masked", "receiver_other", "receiver_masked", "remark_phone_wrong"),
         *("card_phone_masked", "card_phone_placeholder", "card_phone_mistyped"),
+        "staff_customer",  # the hubs shop
     ),
     0.0,
 )
