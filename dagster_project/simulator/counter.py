@@ -330,12 +330,11 @@ def _log(log: EventLog) -> None:
         record_id=ticket,
         amount_fen="net_fen",
         detail=told(
-            gross_fen="gross_fen",
             discount_fen="nullif(discount_fen, 0)",
             rounding_fen="nullif(rounding_fen, 0)",
             cashier_id="store_code || 'E' || lpad(cashier::VARCHAR, 2, '0')",
             card="if(card_shown and happened <> 'late card', card, null)",
-            points_earned="if(card_shown and happened <> 'late card', net_fen // 100, null)",
+            points_earned="if(card_shown and happened <> 'late card', nullif(net_fen // 100, 0), null)",
             points_spent="nullif(spent_points, 0)",
         ),
     )

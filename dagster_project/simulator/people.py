@@ -37,11 +37,13 @@ def _hire_customers(con: duckdb.DuckDBPyConnection, world: World) -> None:
     spoiled = r.card_phone_missing + r.card_phone_masked + r.card_phone_placeholder + r.card_phone_mistyped
     con.execute(
         f"""update staff set phone = c.phone_a, staff_name = c.name, person_id = c.person_id from (
-            select *, row_number() over (partition by store order by h(pid, 'works here'), pid) + 2 as place from person
+            select *, row_number() over (partition by store order by h(pid, 'works here'), pid) + 2 as at_place from person
             where has_card and not took_card and card_day < 0 and card_until is null and card_b is null and chg_day is null
                 and phone_2 is null and u(pid, 'card phone') >= {spoiled} and pid not in (select pid from leader)
                 and hh not in (select hh from person where uses_family_phone)) c
-        where c.store = staff.store and c.place = staff.place and u(staff_no, 'shops here') < {r.staff_customer}"""
+        where c.store = staff.store and c.at_place = staff.place and staff_no in (
+            select staff_no from staff where place >= 3 order by h(staff_no, 'shops here'), staff_no
+            limit {ceil(2 * world.stores * r.staff_customer)})"""
     )
 
 

@@ -111,10 +111,10 @@ class Rates:
     reversal_unposted: float = 0.08  # of voids and returns: the points of the sale stay
     balance_wrong: float = 0.01  # of cards: the member file shows another balance than was posted
     # what is wrong with coupons; the win-back ones stay clean, their effect is measured
-    coupon_other: float = 0.015  # of used codes: issued to another adult of the household
-    coupon_early: float = 0.01  # of used codes: the issue is dated after the use
-    coupon_unissued: float = 0.01  # of used codes: nobody ever issued them
-    coupon_twice: float = 0.01  # of used codes: used again in the same channel
+    coupon_other: float = 0.02  # of used codes: issued to another adult of the household
+    coupon_early: float = 0.02  # of used codes: the issue is dated after the use
+    coupon_unissued: float = 0.02  # of used codes: nobody ever issued them
+    coupon_twice: float = 0.02  # of used codes: used again in the same channel
     coupon_late: float = 0.05  # of unused codes: used after they expired or were voided
     coupon_use_unposted: float = 0.02  # of group orders with a code: its use is not posted
     # orders that are not paid at once
@@ -136,7 +136,7 @@ class Rates:
         0.50  # of contacts: added through a staff member's own code, else through the shop's
     )
     tag_changes: float = 0.35  # of tagged contacts: the tag is taken off, or another one comes
-    staff_customer: float = 0.35  # of cashiers without WeCom: shop with a card of their own
+    staff_customer: float = 0.35  # of cashiers without WeCom: shop with a card of their own (rounded up)
     # goods
     stock_carried: float = 0.06  # of counts of goods that keep: nothing came that day, yesterday's is sold
     markdown_day: float = 0.40  # of shop-days: leafy vegetables at half price from 17:00
