@@ -29,11 +29,14 @@ def bench(context: click.Context) -> None:
 
 
 @bench.command("simulate")
-def simulate() -> None:
+@click.option(
+    "--events/--no-events", default=False, show_default=True, help="也写事件日志 / the event log too"
+)
+def simulate(events: bool) -> None:
     """模拟器每秒写出多少行明细。"""
     from dagster_project.simulator.run import bench as measure
 
-    speed = measure()
+    speed = measure(events=events)
     click.echo(
         tr(
             f"模拟器：每秒写出 {speed:,.0f} 行明细（目标 200,000）",

@@ -111,6 +111,7 @@ def _make_chain(console: Console, out: Path, asked: dict[str, int | None]) -> No
             days=asked["days"] or 1,
             seed=asked["seed"] or 0,
             end=_END,
+            events=False,
             progress=lambda text: status.update(f"  {text}"),
         )
     stamp.parent.mkdir(parents=True, exist_ok=True)

@@ -164,6 +164,7 @@ PAGES = {
             "days": "days (at most 360 of real ones)",
             "seed": "random seed; the same seed gives the same bytes",
             "end": "last business day",
+            "events": "write truth/events.csv.gz: one row per business event, to check numbers against",
             "traps": "a world in which identity goes wrong at known rates (changed and recycled numbers, family "
             "phones, placeholders, …): 243 days by default, the history in one night, then some single nights. "
             "default takes the packaged rates; their file, to copy and change, is written to OUT/truth/traps.yml",
@@ -218,5 +219,7 @@ PAGES = {
             "rates_file": "rates of the traps (YAML); what is not in it keeps its default",
         },
     ),
-    "bench simulate": Page("Lines per second that the simulator writes.", {}),
+    "bench simulate": Page(
+        "Lines per second that the simulator writes.", {"events": "write the event log too"}
+    ),
 }

@@ -44,6 +44,12 @@ def _is_default(context: click.Context, option: str) -> bool:
     help="陷阱世界：已知比例的换号、二次放号、全家共用、占位号码等，默认 243 天，历史一夜到齐、之后几夜单独到货。"
     "default 用内置比例；比例文件的模板随之写在 OUT/truth/traps.yml，复制出来改",
 )
+@click.option(
+    "--events/--no-events",
+    default=True,
+    show_default=True,
+    help="是否写 truth/events.csv.gz：每件业务事件一行，供核对数字",
+)
 @click.pass_context
 def simulate(
     context: click.Context,
@@ -55,6 +61,7 @@ def simulate(
     seed: int,
     end: datetime,
     traps: str | None,
+    events: bool,
 ) -> None:
     """写出一个模拟的连锁：配置、每晚的导出文件、企业微信世界，以及 truth/ 里的真相。
 
@@ -90,6 +97,7 @@ def simulate(
             seed=seed,
             end=last,
             traps=rates,
+            events=events,
             progress=lambda text: click.echo(f"  {text}", err=True),
         )
     except (ValueError, FileExistsError, RuntimeError) as error:
