@@ -1,0 +1,74 @@
+"""Who is a recommender (KOC), with the evidence, worked out again from the log."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from tests.oracle.log import Known
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Defaults of rules/koc.yml; `fewest_fen` is yuan × 100."""
+
+    fewest_fen: int = 30_000
+    fewest_shares: int = 5
+    most_complaints: int = 0
+    silent_share_days: int = 30
+    days: int = 30
+
+
+@dataclass
+class Koc:
+    spend: int = 0
+    shares: int | None = 0
+    complaints: int = 0
+    eligible: str = "no"
+    evidence: set[tuple[str, str]] = field(default_factory=set)  # (kind, ref)
+
+
+def koc(known: Known, rules: Rules | None = None, day: date | None = None) -> dict[str, Koc]:
+    """Every member with a purchase, share or complaint. `day`: judged as of an earlier day by what is known now."""
+    chosen = rules or Rules()
+    as_of = day or known.as_of
+    out: dict[str, Koc] = defaultdict(Koc)
+    first = as_of - timedelta(days=chosen.days - 1)
+    for one in known.purchases:
+        if one.member and one.day <= as_of:
+            found = out[one.member]
+            if one.day >= first:
+                found.spend += one.spend
+                found.evidence.add(("order", one.key))
+    for event in known.by_kind["share"]:
+        member = known.member_of(event)
+        if member and first <= event.when.date() <= as_of:
+            out[member].shares = (out[member].shares or 0) + 1
+            out[member].evidence.add(("share", event.record_id))
+    withdrawn = {event.record_id for event in known.by_kind["complaint_withdrawn"]}
+    for event in known.by_kind["complaint_opened"]:
+        member = known.member_of(event) or _buyer(known, event.ref)
+        if member and event.when.date() <= as_of:
+            out[member].evidence.add(("complaint", event.record_id))
+            out[member].complaints += event.record_id not in withdrawn
+    nights = [event.night for event in known.by_kind["share"] if event.night]
+    heard = bool(nights) and (known.as_of - max(nights)).days < chosen.silent_share_days
+    for found in out.values():
+        enough = (
+            found.spend >= chosen.fewest_fen
+            and (found.shares or 0) >= chosen.fewest_shares
+            and found.complaints <= chosen.most_complaints
+        )
+        found.eligible = ("yes" if enough else "no") if heard else "unknown"
+        if not heard:
+            found.shares = None
+    return dict(out)
+
+
+def _buyer(known: Known, ref: str) -> str | None:
+    """A complaint that names nobody is the buyer's."""
+    for one in known.bought.values():
+        if one.record_id == ref:
+            return one.member
+    return None
