@@ -14,6 +14,7 @@ from typing import Any
 from dagster_project.config import Chain
 from dagster_project.lang import tr
 from dagster_project.orchestration.context import DBT_DIR
+from dagster_project.segments import plan_variable
 from dagster_project.warehouse import build_reasons, make_members_anew, names_have_turned
 
 # what dagster-dbt turns into materialisations and checks
@@ -45,12 +46,9 @@ def _node_of(event: dict[str, Any]) -> str:
 
 
 def segment_variables(chain: Chain) -> str:
-    """The only variable that models take: the segments of rules/segments.yml as predicates, as JSON."""
-    segments = [
-        {"segment_id": s.segment_id, "predicate": s.predicate, "reason": s.reason}
-        for s in chain.rules.segments
-    ]
-    return json.dumps({"segments": segments}, ensure_ascii=False)
+    """The only variable that models take: the segments of rules/segments.yml, compiled, as JSON."""
+    variable = plan_variable(chain.rules.segments)
+    return json.dumps({"segment_plan": variable}, ensure_ascii=False)
 
 
 def run_dbt(

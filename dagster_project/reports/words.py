@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 
+from dagster_project.segments import METRICS
+
 MISSING = "—"
 _WEEKDAYS = "一二三四五六日"
 
@@ -168,9 +170,10 @@ def segment_reason(reason: str | None) -> str:
 
 def _condition(text: str) -> str:
     match = _CONDITION.fullmatch(text)
-    if match is None or match["metric"] not in _METRICS:
+    metric = METRICS.get(match["metric"]) if match else None
+    if match is None or metric is None:
         return text
-    name, unit = _METRICS[match["metric"]]
-    if not unit:
+    name, unit = _METRICS.get(metric.name, (metric.zh, "元" if metric.kind == "yuan" else ""))
+    if metric.kind == "bool":
         return ("是" if (match["op"] == "=") == (match["value"] == "true") else "不是") + name
-    return f"{name}{_OPERATORS[match['op']]} {match['value']} {unit}"
+    return f"{name}{_OPERATORS[match['op']]} {match['value']} {unit}".rstrip()

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dagster_project.config import ConfigError, load_chain, packaged_chain
+from dagster_project.segments import plan
 
 CONTRACT = """\
 chain: {code: demo, name: 邻里鲜, timezone: Asia/Shanghai, business_day_cutover: "04:00"}
@@ -97,7 +98,8 @@ def test_segment_conditions_become_predicates_in_fen(chain_dir: Path) -> None:
     path.write_text(
         "segments:\n  - segment_id: rich\n    name: 富\n    all:\n      - {metric: spend_30d, op: '>', value: 299.99}\n"
     )
-    assert load_chain(chain_dir).rules.segments[0].predicate == "spend_30d_fen > 29999"
+    [segment] = load_chain(chain_dir).rules.segments
+    assert "coalesce(spend_30d_fen > 29999, false)" in plan([segment]).bits_sql
     path.write_text(path.read_text().replace("spend_30d", "drop table"))
     with pytest.raises(ConfigError, match=r"segments\.yml:5 \[segments\.0\.all\.0\.metric\]"):
         load_chain(chain_dir)

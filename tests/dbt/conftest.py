@@ -18,12 +18,20 @@ from dbt.contracts.graph.manifest import Manifest
 from dagster_project.contracts import feed, feeds_of, kinds
 from dagster_project.warehouse import digest_identity, ops_schemas
 from dagster_project.warehouse.sync import create_ops
+from dagster_project.segments import SegmentFile, plan_variable
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 NIGHT_1, NIGHT_2 = date(2024, 5, 31), date(2024, 6, 1)
-SEGMENTS = [
-    {"segment_id": "lapsed", "predicate": "days_since_purchase >= 7", "reason": "days_since_purchase >= 7"}
-]
+LAPSED = {"metric": "days_since_purchase", "op": ">=", "value": "7"}
+EGGS = {"event": "purchase", "where": {"item": "有机蛋"}, "count": ">= 1", "within_days": "90"}
+SEGMENTS = SegmentFile.model_validate(
+    {
+        "segments": [
+            {"segment_id": "lapsed", "name": "7天未消费", "all": [LAPSED]},
+            {"segment_id": "eggs", "name": "爱买蛋", "all": [EGGS, {"segment": "lapsed"}]},
+        ]
+    }
+).segments
 
 META = {
     "_connection": "VARCHAR",
@@ -167,7 +175,7 @@ class Dbt:
         os.environ["LINLI_WAREHOUSE"] = str(warehouse.path)
         options = ["--quiet", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         options += ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
-        options += ["--vars", json.dumps({"segments": SEGMENTS})]
+        options += ["--vars", json.dumps({"segment_plan": plan_variable(SEGMENTS)})]
         result = dbtRunner(manifest=self.manifest).invoke([*command, *options])
         if result.exception is not None:
             raise result.exception
@@ -264,7 +272,10 @@ def rules(warehouse: Warehouse) -> None:
     """Two shops (B ends its day at midnight), one recall and one first-order campaign without hold-out."""
     warehouse.ops("stores", [{"store_code": "A"}, {"store_code": "B", "cutover_minutes": 0}])
     warehouse.ops("high_margin_categories", [{"category": "熟食"}])
-    warehouse.ops("rule_segments", [{"segment_id": "lapsed", "name": "7天未消费", "definition_hash": "s0"}])
+    warehouse.ops(
+        "rule_segments",
+        [{"segment_id": s.segment_id, "name": s.name, "definition_hash": s.hash} for s in SEGMENTS],
+    )
     limits: dict[str, Any] = {
         "holdout_percent": 0,
         "frequency_messages": 1,

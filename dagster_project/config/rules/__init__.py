@@ -10,6 +10,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from dagster_project.config.decisions import DECISIONS_FILE, IdentityDecision, read_decisions
 from dagster_project.config.document import Document, KeyPath, read_document
 from dagster_project.config.rules.base import Rule
@@ -29,7 +31,7 @@ from dagster_project.config.rules.markdown import MarkdownRules
 from dagster_project.config.rules.metrics import MetricRules, TagRule
 from dagster_project.config.rules.offers import OfferRules, OnOffer
 from dagster_project.config.rules.pairs import PairRules
-from dagster_project.config.rules.segments import SEGMENT_METRICS, Condition, Segment, SegmentRules
+from dagster_project.config.rules.segments import SEGMENT_METRICS, Segment, SegmentFile, check_segments
 from dagster_project.lang import tr
 
 __all__ = [
@@ -39,7 +41,6 @@ __all__ = [
     "CashierIncentive",
     "ChurnRules",
     "CommissionRules",
-    "Condition",
     "CouponTemplate",
     "FrequencyCap",
     "Guards",
@@ -59,7 +60,7 @@ __all__ = [
     "Rule",
     "Rules",
     "Segment",
-    "SegmentRules",
+    "SegmentFile",
     "TagRule",
     "load_rules",
 ]
@@ -83,7 +84,7 @@ class Rules(Rule):
     identity_decisions: tuple[IdentityDecision, ...] = ()
 
 
-_FILES: dict[str, type[Rule]] = {
+_FILES: dict[str, type[BaseModel]] = {
     "identity": IdentityRules,
     "churn": ChurnRules,
     "koc": KocRules,
@@ -93,13 +94,12 @@ _FILES: dict[str, type[Rule]] = {
     "markdown": MarkdownRules,
     "pairs": PairRules,
     "offers": OfferRules,
-    "segments": SegmentRules,
+    "segments": SegmentFile,
     "campaigns": CampaignRules,
     "guards": Guards,
 }
 # lists whose entries have an id: where they stand in the file, and the key of the id
 _IDS: dict[str, tuple[str, str]] = {
-    "segments": ("segments", "segment_id"),
     "campaigns": ("campaigns", "campaign_id"),
     "ledger": ("templates", "template_id"),
     "metrics": ("tags", "tag"),
@@ -127,6 +127,7 @@ def load_rules(folder: Path) -> Rules:
             parts[name] = document.parse(model)
             documents[name] = document
             _check_unique(document, name, parts[name])
+    check_segments(documents["segments"], parts["segments"])
     for index, campaign in enumerate(parts["campaigns"].campaigns):
         _check_campaign(documents["campaigns"], ("campaigns", index), campaign, parts["segments"].segments)
     parts["segments"] = parts["segments"].segments

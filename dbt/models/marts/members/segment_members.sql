@@ -1,22 +1,72 @@
 -- Grain: one row per (segment_id, member_id), as of the night that is published.
--- depends_on: {{ ref('member_metrics') }}
 
-{% for segment in var('segments') %}
-select
-    as_of_date,
-    '{{ segment.segment_id }}' as segment_id,
-    member_id,
-    '{{ segment.reason | replace("'", "''") }}' as reason
-from {{ ref('member_metrics') }}
-where {{ segment.predicate }}
-{% if not loop.last %}
-union all
-{% endif %}
-{% else %}
-select
-    cast(null as date) as as_of_date,
-    cast(null as varchar) as segment_id,
-    cast(null as varchar) as member_id,
-    cast(null as varchar) as reason
-where false
-{% endfor %}
+{% set plan = var('segment_plan') %}
+
+with
+
+bits as (
+
+    select * from {{ ref('int_segment_bits') }}
+
+),
+
+run_context as (
+
+    select * from {{ source('ops', 'run_context') }}
+
+),
+
+listed as (
+
+    {% for segment in plan.segments %}
+    select
+        '{{ segment.segment_id }}' as segment_id,
+        {{ segment.word }} as word,
+        cast({{ segment.bit }} as bigint) as bit,
+        '{{ segment.reason | replace("'", "''") }}' as reason
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {% else %}
+    select
+        cast(null as varchar) as segment_id,
+        cast(null as integer) as word,
+        cast(null as bigint) as bit,
+        cast(null as varchar) as reason
+    where false
+    {% endfor %}
+
+),
+
+final as (
+
+    {% for word in range(plan.words) %}
+    select
+        run_context.as_of_date,
+        listed.segment_id,
+        bits.member_id,
+        listed.reason
+    from bits
+    cross join run_context
+    inner join listed
+        on listed.word = {{ word }}
+        and {{ has_bit('bits.word_' ~ word, 'listed.bit') }}
+    where bits.word_{{ word }} <> 0
+    {% if not loop.last %}
+    union all
+    {% endif %}
+    {% else %}
+    select
+        run_context.as_of_date,
+        listed.segment_id,
+        bits.member_id,
+        listed.reason
+    from bits
+    cross join run_context
+    cross join listed
+    where false
+    {% endfor %}
+
+)
+
+select * from final

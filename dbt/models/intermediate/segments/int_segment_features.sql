@@ -1,0 +1,120 @@
+-- Grain: one row per member, with every value that the rules' segments ask for. The columns follow the rules.
+
+{% set plan = var('segment_plan') %}
+
+with
+
+run_context as (
+
+    select * from {{ source('ops', 'run_context') }}
+
+),
+
+members as (
+
+    select * from {{ ref('members') }}
+
+),
+
+member_metrics as (
+
+    select * from {{ ref('member_metrics') }}
+
+),
+
+koc as (
+
+    select * from {{ ref('koc') }}
+
+),
+
+churn_tiers as (
+
+    select * from {{ ref('churn_tiers') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('orders') }}
+
+),
+
+order_lines as (
+
+    select * from {{ ref('order_lines') }}
+
+),
+
+segment_frame as (
+
+    select
+        members.member_id
+        {%- for column in plan.frame %},
+        {%- if column.is_ago %}
+        {{ days_between(column.table ~ '.' ~ column.column, 'run_context.as_of_date') }} as {{ column.field }}
+        {%- else %}
+        {{ column.table }}.{{ column.column }} as {{ column.field }}
+        {%- endif %}
+        {%- endfor %}
+    from members
+    cross join run_context
+    left join member_metrics
+        on members.member_id = member_metrics.member_id
+    left join koc
+        on members.member_id = koc.member_id
+    left join churn_tiers
+        on members.member_id = churn_tiers.member_id
+
+),
+
+segment_orders as (
+
+    select
+        orders.member_id,
+        orders.order_key,
+        orders.channel,
+        orders.store_code,
+        orders.leader_id,
+        orders.business_date,
+        orders.ordered_at as happened_at,
+        orders.spend_fen,
+        {{ days_between('orders.business_date', 'run_context.as_of_date') }} as days_ago,
+        {{ segment_hour('orders.ordered_at') }} as hour_of_day,
+        {{ segment_weekday('orders.business_date') }} as weekday
+    from orders
+    cross join run_context
+    where
+        orders.is_purchase
+        and orders.member_id is not null
+        and orders.business_date <= run_context.as_of_date
+
+),
+
+segment_lines as (
+
+    select
+        segment_orders.*,
+        order_lines.line_no,
+        order_lines.sku,
+        order_lines.item_name,
+        order_lines.category,
+        order_lines.category_l1,
+        order_lines.qty,
+        order_lines.amount_fen - order_lines.refunded_fen as amount_fen
+    from segment_orders
+    inner join order_lines
+        on segment_orders.order_key = order_lines.order_key
+    where order_lines.amount_fen - order_lines.refunded_fen > 0
+
+),
+
+final as (
+
+    select * from (
+        {{ segment_features(plan, {'frame': 'segment_frame', 'orders': 'segment_orders', 'lines': 'segment_lines'}) }}
+    ) as features
+
+)
+
+select * from final
