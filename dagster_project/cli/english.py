@@ -147,6 +147,25 @@ PAGES = {
             "why": "why",
         },
     ),
+    "segment": Page(
+        """Segments.
+
+        \b
+        Example: linli segment preview rules/segments.yml --chain data/demo
+        """,
+        {},
+    ),
+    "segment preview": Page(
+        """Whom a file of segments would give: sizes, overlaps, what remains after each condition, masked examples.
+
+        Reads the newest publication only and writes nothing, so it works while a night runs. What is wrong in the file
+        is told with line and key; the exit code is 1.
+
+        \b
+        Example: linli segment preview rules/segments.yml --chain data/demo --limit 5
+        """,
+        {**_CHAIN, "only": "only this segment", "limit": "examples at most"},
+    ),
     "simulate": Page(
         """Writes a simulated chain: configuration, nightly exports, a WeCom world, and what is true in truth/.
 

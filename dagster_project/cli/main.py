@@ -23,6 +23,7 @@ _COMMANDS = {
     "score": "score",
     "explain": "explain",
     "suggestions": "suggestions",
+    "segment": "segment",
     "simulate": "simulate",
     "sandbox": "sandbox",
     "bench": "bench",

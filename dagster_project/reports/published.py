@@ -198,6 +198,16 @@ def rows_by_name(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
+def rows_of(publication: Publication, table: str) -> str | None:
+    """A FROM item over a table: an as-of table on the publication's own night, a fact up to it; None without a file."""
+    entry = publication.tables.get(table)
+    if entry is None:
+        return None
+    pairs = zip(publication.files(table), sorted(entry.partitions), strict=True)
+    files = [path for path, key in pairs if _is_wanted(publication, entry.shape.kind, key, date.min)]
+    return parquet_files(files) if files else None
+
+
 def _select(
     publication: Publication, table: str, columns: Mapping[str, str], facts_since: date | None
 ) -> str:

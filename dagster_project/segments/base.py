@@ -41,6 +41,10 @@ class Operator(BaseModel):
         """The condition as people say it."""
         raise NotImplementedError
 
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        """Things of the shops that it names, each with its place and kind: a key of where, or segment or tag."""
+        yield from ()
+
     @property
     def shown(self) -> tuple[str, ...]:
         """Metrics whose value lets somebody in, for examples."""
@@ -100,9 +104,7 @@ def parse(data: Any) -> Operator:
     model = _model_of(data)
     depth = _DEPTH.get() + 1
     if depth > MOST_DEEP:
-        raise wrong(
-            tr(f"条件最多嵌套 {MOST_DEEP} 层", f"conditions nest at most {MOST_DEEP} deep")
-        )
+        raise wrong(tr(f"条件最多嵌套 {MOST_DEEP} 层", f"conditions nest at most {MOST_DEEP} deep"))
     known = [field.alias or name for name, field in model.model_fields.items()]
     for key in data:
         if key not in known:
@@ -129,7 +131,8 @@ def _model_of(data: Any) -> type[Operator]:
     if len(given) > 1:
         listed = ", ".join(given)
         raise wrong(
-            tr(f"一个条件只能写一种，写了：{listed}", f"a condition is of one kind, given: {listed}"), given[1]
+            tr(f"一个条件只能写一种，写了：{listed}", f"a condition is of one kind, given: {listed}"),
+            given[1],
         )
     if not given:
         if not data:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dagster_project.lang import tr
-from dagster_project.segments.events import COLUMNS, KEYS
+from dagster_project.segments.events import COLUMNS
 from dagster_project.segments.metrics import AGO, METRICS, PLANNED, Metric, fields
 from dagster_project.segments.problems import KeyPath, SegmentError
 from dagster_project.segments.values import literal
@@ -200,9 +200,7 @@ class Compiler:
             return None
         if name in self._open_tags:
             path = " → ".join([*self._open_tags[self._open_tags.index(name) :], name])
-            raise SegmentError(
-                self.place, tr(f"标签互相引用：{path}", f"tags refer to each other: {path}")
-            )
+            raise SegmentError(self.place, tr(f"标签互相引用：{path}", f"tags refer to each other: {path}"))
         self._open_tags.append(name)
         try:
             return condition.sql(self)
@@ -257,7 +255,9 @@ class Plan:
         for column, salt in self.buckets.items():
             digits = f"substr(sha256({literal(salt)} || '|' || frame.member_id), 1, 8)"
             features = features.replace(f"__bucket_{column}__", f"(cast('0x' || {digits} as bigint) % 100)")
-        query = {"wide": self.wide_sql, "bits": self.bits_sql, "features": "select * from __features__"}[wanted]
+        query = {"wide": self.wide_sql, "bits": self.bits_sql, "features": "select * from __features__"}[
+            wanted
+        ]
         return query.replace("__features__", f"(\n{features}\n)")
 
 
@@ -311,13 +311,17 @@ def _features(to: Compiler) -> str:
         of_order = {
             c: f"min({c})" for c in COLUMNS["orders"] if c not in ("member_id", "order_key", "happened_at")
         }
-        grouped = _select(["member_id", "order_key"], {**of_order, **to.baskets}, sources.get("lines", "__lines__"))
+        grouped = _select(
+            ["member_id", "order_key"], {**of_order, **to.baskets}, sources.get("lines", "__lines__")
+        )
         parts.append(("baskets", grouped + "\ngroup by member_id, order_key"))
         sources["baskets"] = "baskets"
     joined: dict[str, dict[str, tuple[str, str | None]]] = {}
     for relation, features in sorted(to.features.items()):
         columns = {name: sql for name, (sql, _) in features.items()}
-        parts.append((f"{relation}_of", _select(["member_id"], columns, sources[relation]) + "\ngroup by member_id"))
+        parts.append(
+            (f"{relation}_of", _select(["member_id"], columns, sources[relation]) + "\ngroup by member_id")
+        )
         joined[f"{relation}_of"] = features
     if to.trail.results:
         parts += list(_trail(to.trail))
@@ -340,7 +344,8 @@ def _trail(trail: _Trail) -> Iterator[tuple[str, str]]:
     branches = []
     for relation, flags in sorted(trail.flags.items()):
         columns = {
-            flag: f"case when {flags[flag]} then 1 else 0 end" if flag in flags else "0" for flag in everything
+            flag: f"case when {flags[flag]} then 1 else 0 end" if flag in flags else "0"
+            for flag in everything
         }
         some = " or ".join(f"({condition})" for condition in flags.values())
         branches.append(
@@ -348,7 +353,12 @@ def _trail(trail: _Trail) -> Iterator[tuple[str, str]]:
             + f"\nwhere happened_at is not null and ({some})"
         )
     yield "trail", "\nunion all\n".join(branches)
-    yield "trail_moments", _select(["*"], {"moment": "dense_rank() over (partition by member_id order by happened_at)"}, "trail")
+    yield (
+        "trail_moments",
+        _select(
+            ["*"], {"moment": "dense_rank() over (partition by member_id order by happened_at)"}, "trail"
+        ),
+    )
     before = "trail_moments"
     for number, layer in enumerate(trail.layers):
         yield f"trail_{number}", _select(["*"], layer, before)

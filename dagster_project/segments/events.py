@@ -7,17 +7,16 @@ of `COLUMNS`. `orders` holds purchases, `lines` their lines with something left 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
-from typing_extensions import Annotated
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from dagster_project.lang import tr
-from dagster_project.segments.problems import unknown, wrong
+from dagster_project.segments.problems import KeyPath, unknown, wrong
 from dagster_project.segments.values import (
     Days,
     Listed,
@@ -31,7 +30,16 @@ from dagster_project.segments.values import (
     whole,
 )
 
-_COMMON = ("member_id", "days_ago", "business_date", "happened_at", "hour_of_day", "weekday", "channel", "store_code")
+_COMMON = (
+    "member_id",
+    "days_ago",
+    "business_date",
+    "happened_at",
+    "hour_of_day",
+    "weekday",
+    "channel",
+    "store_code",
+)
 _ORDER = (*_COMMON, "order_key", "leader_id", "spend_fen")
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -107,7 +115,9 @@ EVENTS: Mapping[str, Event] = MappingProxyType(
         "engagement": _engagement("任何互动", "engagement of any kind", "kind"),
     }
 )  # fmt: skip
-ENGAGEMENTS = tuple(name for name, e in EVENTS.items() if e.relation == "engagements" and name != "engagement")
+ENGAGEMENTS = tuple(
+    name for name, e in EVENTS.items() if e.relation == "engagements" and name != "engagement"
+)
 
 
 def event_name(value: Any) -> str:
@@ -149,18 +159,12 @@ def _kinds(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _then(check: Any) -> Any:
-    from pydantic import AfterValidator
-
-    return AfterValidator(check)
-
-
 class Where(BaseModel):
     """All keys given must hold; a list means any of them; a row without the value does not fit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    channel: Annotated[Listed, _then(_channels)] | None = None
+    channel: Annotated[Listed, AfterValidator(_channels)] | None = None
     store: Listed | None = None
     category: Listed | None = None
     category_l1: Listed | None = None
@@ -171,7 +175,7 @@ class Where(BaseModel):
     amount: Priced | None = None
     discounted: Truth | None = None
     leader: Listed | None = None
-    kind: Annotated[Listed, _then(_kinds)] | None = None
+    kind: Annotated[Listed, AfterValidator(_kinds)] | None = None
     template: Listed | None = None
     campaign: Listed | None = None
 
@@ -193,6 +197,12 @@ class Where(BaseModel):
     @property
     def given(self) -> dict[str, Any]:
         return {key: getattr(self, key) for key in type(self).model_fields if getattr(self, key) is not None}
+
+    def named(self, *place: str | int) -> Iterator[tuple[KeyPath, str, str]]:
+        """The things of the shops in it, with their places below `place` and their keys."""
+        for key in ("store", *_ITEMS):
+            for value in getattr(self, key) or ():
+                yield (*place, key), key, value
 
     @property
     def of_lines(self) -> bool:
@@ -314,10 +324,19 @@ class Happening(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     event: EventName
-    where: Where | None = Field(default=None)
+    where: Where | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_known_keys(cls, data: Any) -> Any:
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        for key in data if isinstance(data, dict) else ():
+            if key not in known:
+                raise wrong(unknown("键", "key", key, known), str(key))
+        return data
 
     @model_validator(mode="after")
-    def _where_fits(self, info: ValidationInfo) -> Happening:
+    def _where_fits(self) -> Happening:
         known = EVENTS[self.event].where
         for key in self.where.given if self.where else ():
             if key not in known:
@@ -343,6 +362,10 @@ class Happening(BaseModel):
     def repeats(self) -> bool:
         """Whether one happening may be several rows of its relation."""
         return self.event == "purchase" and self.relation == "lines"
+
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        """The things of the shops that it names."""
+        yield from self.where.named("where") if self.where else ()
 
     def conditions(self) -> list[str]:
         relation = EVENTS[self.event].relation

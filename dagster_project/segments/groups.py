@@ -79,7 +79,7 @@ class All(Group):
     "any", _FAMILY, "{any: [{metric: orders_30d, op: \">=\", value: 4}, {metric: spend_30d, op: \">\", value: 500}]}",
     "至少一个条件满足。", "At least one condition holds.",
 )  # fmt: skip
-class Any_(Group):
+class AnyOf(Group):
     any: Conditions
 
     def inner(self) -> tuple[str, tuple[Operator, ...]]:
@@ -97,7 +97,7 @@ class Any_(Group):
     "none", _FAMILY, "{none: [{metric: orders_30d, op: \">=\", value: 1}, {metric: has_wecom, op: \"=\", value: true}]}",
     "一个条件都不满足；“不知道”也算不满足。", "No condition holds; what is not known does not hold.",
 )  # fmt: skip
-class None_(Group):
+class NoneOf(Group):
     none: Conditions
 
     def inner(self) -> tuple[str, tuple[Operator, ...]]:
@@ -144,9 +144,7 @@ class AtLeast(Group):
     @model_validator(mode="after")
     def _possible(self) -> AtLeast:
         if not 1 <= self.at_least <= len(self.of):
-            raise wrong(
-                tr(f"应当在 1 到 {len(self.of)} 之间", f"must be 1 to {len(self.of)}"), "at_least"
-            )
+            raise wrong(tr(f"应当在 1 到 {len(self.of)} 之间", f"must be 1 to {len(self.of)}"), "at_least")
         return self
 
     def inner(self) -> tuple[str, tuple[Operator, ...]]:
@@ -158,7 +156,9 @@ class AtLeast(Group):
 
     @property
     def words(self) -> str:
-        return tr(f"至少满足{self.at_least}个：", f"at least {self.at_least} of: ") + self.list_words("、", ", ")
+        return tr(f"至少满足{self.at_least}个：", f"at least {self.at_least} of: ") + self.list_words(
+            "、", ", "
+        )
 
 
 def _always(model: type[Operator]) -> Any:
@@ -168,5 +168,5 @@ def _always(model: type[Operator]) -> Any:
     return choose
 
 
-for _key, _model in (("all", All), ("any", Any_), ("none", None_), ("not", Not), ("at_least", AtLeast)):
+for _key, _model in (("all", All), ("any", AnyOf), ("none", NoneOf), ("not", Not), ("at_least", AtLeast)):
     head(_key, _always(_model))

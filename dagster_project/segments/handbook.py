@@ -102,7 +102,7 @@ def _events() -> Iterator[str]:
         keys = " | ".join(", ".join(f"`{key}`" for key in part) or "–" for part in parts)
         yield f"| `{name}` | {event.zh} | {keys} |\n"
     yield (
-        "\n`hour: [8, 10]` 是 8 点到 10 点之前，`weekday: [6, 7]` 是周末，`amount: \">= 30\"` 是至少 30 元；"
+        '\n`hour: [8, 10]` 是 8 点到 10 点之前，`weekday: [6, 7]` 是周末，`amount: ">= 30"` 是至少 30 元；'
         "purchase 的金额是整单，line 的金额是这一行。`engagement` 是任何一种互动，可以用 `kind` 选几种。\n"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ValidationInfo, field_validator, model_validator
@@ -11,7 +11,7 @@ from dagster_project.lang import tr
 from dagster_project.segments.base import Operator, head, operator
 from dagster_project.segments.compile import Compiler, both
 from dagster_project.segments.events import EVENTS, KEYS, Direction, Happening, Period, Where, yuan
-from dagster_project.segments.problems import unknown, wrong
+from dagster_project.segments.problems import KeyPath, unknown, wrong
 from dagster_project.segments.values import Counted, Days, Truth, decimal, fen, whole
 from dagster_project.segments.values import operator as spelled
 
@@ -84,7 +84,9 @@ class Sum(OfEvent):
         if event is None:
             return value
         if not event.sums:
-            raise ValueError(tr(f"事件 {info.data['event']} 没有可以相加的值", f"{info.data['event']} adds up to nothing"))
+            raise ValueError(
+                tr(f"事件 {info.data['event']} 没有可以相加的值", f"{info.data['event']} adds up to nothing")
+            )
         if value not in event.sums:
             raise ValueError(unknown("可相加的值", "value to add", value, tuple(event.sums)))
         return value
@@ -112,7 +114,9 @@ class Sum(OfEvent):
 
     @property
     def words(self) -> str:
-        value = tr(f"{yuan(self.value)}元", f"{yuan(self.value)} yuan") if self.sum == "amount" else self.value
+        value = (
+            tr(f"{yuan(self.value)}元", f"{yuan(self.value)} yuan") if self.sum == "amount" else self.value
+        )
         return f"{self.event_words} {tr('合计', 'sum of ')}{self.sum} {self.op} {value}"
 
 
@@ -230,9 +234,14 @@ def _steps(value: Any) -> Any:
           "{sequence: [{event: group_join}, {event: purchase, where: {channel: groupbuy}}], within_days: 7, gap_days: 3}",
           "按先后发生，后一步严格晚于前一步；gap_days 是相邻两步最多隔几天。",
           "In this order, each step strictly later than the one before; gap_days: at most so many days between.")  # fmt: skip
-class Sequence_(Period, Operator):
+class InOrder(Period, Operator):
     sequence: Annotated[tuple[Happening, ...], BeforeValidator(_steps)]
     gap_days: Days | None = None
+
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        for number, step in enumerate(self.sequence):
+            for place, key, value in step.named():
+                yield ("sequence", number, *place), key, value
 
     def sql(self, to: Compiler) -> str:
         reached = ""
@@ -253,7 +262,11 @@ class Sequence_(Period, Operator):
     @property
     def words(self) -> str:
         steps = " → ".join(step.happening_words for step in self.sequence)
-        gap = tr(f"（间隔不超过{self.gap_days}天）", f" (at most {self.gap_days} days apart)") if self.gap_days else ""
+        gap = (
+            tr(f"（间隔不超过{self.gap_days}天）", f" (at most {self.gap_days} days apart)")
+            if self.gap_days
+            else ""
+        )
         return f"{self.period_words} {steps}{gap}".strip()
 
 
@@ -265,6 +278,11 @@ class Sequence_(Period, Operator):
 class NotFollowed(OfEvent):
     not_followed_by: Happening
     in_days: Days
+
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        yield from super().named()
+        for place, key, value in self.not_followed_by.named():
+            yield ("not_followed_by", *place), key, value
 
     def sql(self, to: Compiler) -> str:
         flag = to.flag(self.relation, self.all_conditions())
@@ -312,6 +330,10 @@ class FirstWas(OfEvent):
                 )
         return self
 
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        yield from super().named()
+        yield from self.first_was.named("first_was")
+
     def sql(self, to: Compiler) -> str:
         wanted = Happening.model_construct(event=self.event, where=self.first_was)
         relation = "lines" if "lines" in (self.relation, wanted.relation) else self.relation
@@ -350,7 +372,10 @@ def _of_event(data: Mapping[str, Any]) -> type[Operator]:
     given = [key for key in _EVENT_KINDS if key in data]
     if len(given) > 1:
         listed = ", ".join(given)
-        raise wrong(tr(f"一个条件只能写一种，写了：{listed}", f"a condition is of one kind, given: {listed}"), given[1])
+        raise wrong(
+            tr(f"一个条件只能写一种，写了：{listed}", f"a condition is of one kind, given: {listed}"),
+            given[1],
+        )
     if not given:
         listed = ", ".join(_EVENT_KINDS)
         rest = [key for key in data if key not in ("event", "where")]
@@ -361,4 +386,4 @@ def _of_event(data: Mapping[str, Any]) -> type[Operator]:
 
 
 head("event", _of_event)
-head("sequence", lambda _: Sequence_)
+head("sequence", lambda _: InOrder)

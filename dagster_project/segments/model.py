@@ -17,7 +17,6 @@ from dagster_project.segments.compile import COMPLETE, Condition, Plan, Schema, 
 from dagster_project.segments.groups import All, Group
 from dagster_project.segments.numbers import Comparison
 from dagster_project.segments.problems import KeyPath, SegmentError, nearest, unknown, wrong
-from dagster_project.segments.shopping import OfSegments
 
 MOST_CONDITIONS = 200
 MOST_SEGMENTS = 2000
@@ -100,7 +99,9 @@ class Segment(BaseModel):
         try:
             told = "；".join(
                 # readers translate this form themselves
-                f"{one.metric} {one.op} {written[number]['value']}" if isinstance(one, Comparison) else one.words
+                f"{one.metric} {one.op} {written[number]['value']}"
+                if isinstance(one, Comparison)
+                else one.words
                 for number, one in enumerate(self.all)
             )
         finally:
@@ -139,7 +140,8 @@ def check(segments: Sequence[Segment], others: Sequence[Segment] = ()) -> None:
     """
     if len(segments) > MOST_SEGMENTS:
         raise SegmentError(
-            ("segments", MOST_SEGMENTS), tr(f"最多 {MOST_SEGMENTS} 个人群", f"at most {MOST_SEGMENTS} segments")
+            ("segments", MOST_SEGMENTS),
+            tr(f"最多 {MOST_SEGMENTS} 个人群", f"at most {MOST_SEGMENTS} segments"),
         )
     seen: set[str] = set()
     for number, segment in enumerate(segments):
@@ -154,7 +156,10 @@ def check(segments: Sequence[Segment], others: Sequence[Segment] = ()) -> None:
             place = nodes[MOST_CONDITIONS][0]
             raise SegmentError(
                 place,
-                tr(f"一个人群最多 {MOST_CONDITIONS} 个条件", f"at most {MOST_CONDITIONS} conditions a segment"),
+                tr(
+                    f"一个人群最多 {MOST_CONDITIONS} 个条件",
+                    f"at most {MOST_CONDITIONS} conditions a segment",
+                ),
             )
         for place, name in _named(nodes):
             if name not in known:
@@ -168,8 +173,8 @@ def check(segments: Sequence[Segment], others: Sequence[Segment] = ()) -> None:
 
 def _named(nodes: Sequence[tuple[KeyPath, Operator]]) -> Iterator[tuple[KeyPath, str]]:
     for place, node in nodes:
-        if isinstance(node, OfSegments):
-            for inside, name in node.named():
+        for inside, kind, name in node.named():
+            if kind == "segment":
                 yield (*place, *inside), name
 
 

@@ -157,7 +157,9 @@ _WORDS = {"=": ("是", "is"), "!=": ("不是", "is not"), ">": ("超过", "above
 @operator("!=", _FAMILY, '{metric: tier, op: "!=", value: active}',
           "不等于；值不知道的不算。", "Not equal; an unknown value does not count.")  # fmt: skip
 @operator(">", _FAMILY, '{metric: spend_30d, op: ">", value: 500}', "大于。", "Above.")
-@operator(">=", _FAMILY, '{metric: days_since_purchase, op: ">=", value: 7}', "大于或等于。", "Above or equal.")
+@operator(
+    ">=", _FAMILY, '{metric: days_since_purchase, op: ">=", value: 7}', "大于或等于。", "Above or equal."
+)
 @operator("<", _FAMILY, '{metric: orders_90d, op: "<", value: 3}', "小于。", "Below.")
 @operator("<=", _FAMILY, '{metric: rfm_r, op: "<=", value: 2}', "小于或等于。", "Below or equal.")
 class Comparison(OfOperator):
@@ -211,7 +213,9 @@ class Between(OfOperator):
     @property
     def words(self) -> str:
         low, high = (_said(self.subject, part) for part in self.value)
-        word = tr("在" if self.op == "between" else "不在", "between" if self.op == "between" else "not between")
+        word = tr(
+            "在" if self.op == "between" else "不在", "between" if self.op == "between" else "not between"
+        )
         return f"{self.subject.words} {word} {low}–{high}"
 
 
@@ -239,7 +243,9 @@ class Among(OfOperator):
 
 
 @operator("known", _FAMILY, "{metric: home_store_code, op: known}", "有这个值。", "The value is known.")
-@operator("unknown", _FAMILY, "{metric: joined_group_on, op: unknown}", "没有这个值。", "The value is not known.")
+@operator(
+    "unknown", _FAMILY, "{metric: joined_group_on, op: unknown}", "没有这个值。", "The value is not known."
+)
 class Known(OfOperator):
     op: Literal["known", "unknown"]
 
@@ -306,7 +312,9 @@ class TopN(OfOperator):
 
     @property
     def words(self) -> str:
-        return tr(f"{self.subject.words} 最高的{self.value}位", f"the {self.value} with most {self.subject.words}")
+        return tr(
+            f"{self.subject.words} 最高的{self.value}位", f"the {self.value} with most {self.subject.words}"
+        )
 
 
 @operator("contains", _FAMILY, "{metric: usual_item, op: contains, value: 蛋}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -22,7 +22,6 @@ from dagster_project.segments.values import (
     Listed,
     Share,
     Text,
-    exact,
     fen,
     listed,
     literal,
@@ -83,11 +82,19 @@ class Basket(Period, Operator):
                 raise wrong(tr(f"这里只能按消费筛选，可用：{known}", f"known here: {known}"), key)
         return value
 
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        for key, values in (("all", self.basket.all_), ("any", self.basket.any_), ("none", self.basket.none)):
+            for value in values or ():
+                yield ("basket", key), self.by, value
+        yield from self.where.named("where") if self.where else ()
+
     def sql(self, to: Compiler) -> str:
         column, inside = _BY[self.by], self.basket
         conditions = self.period() + (self.where.conditions("spend_fen") if self.where else [])
         if inside.all_:
-            seen = to.basket(f"count(distinct case when {column} in ({literals(inside.all_)}) then {column} end)")
+            seen = to.basket(
+                f"count(distinct case when {column} in ({literals(inside.all_)}) then {column} end)"
+            )
             conditions.append(f"{seen} = {len(inside.all_)}")
         for values, wanted in ((inside.any_, 1), (inside.none, 0)):
             if values:
@@ -117,7 +124,9 @@ class Basket(Period, Operator):
             parts.append(self.where.words)
         told = tr("，", ", ").join(parts)
         times = f"{self.count.op} {self.count.value}"
-        return tr(f"{self.period_words}一篮子（{told}）{times} 次", f"{self.period_words} baskets ({told}) {times}").strip()
+        return tr(
+            f"{self.period_words}一篮子（{told}）{times} 次", f"{self.period_words} baskets ({told}) {times}"
+        ).strip()
 
 
 class OfLines(Operator):
@@ -129,7 +138,9 @@ class OfLines(Operator):
         for key in value.given:
             if key not in fitting:
                 known = ", ".join(fitting)
-                raise wrong(tr(f"商品行不能按 {key} 筛选，可用：{known}", f"lines have no {key}; known: {known}"), key)
+                raise wrong(
+                    tr(f"商品行不能按 {key} 筛选，可用：{known}", f"lines have no {key}; known: {known}"), key
+                )
         return value
 
 
@@ -139,7 +150,7 @@ _OF = {"spend": "amount_fen", "items": "qty"}
 @operator("share", "shopping", '{share: {category_l1: 蔬菜}, of: spend, within_days: 90, op: ">=", value: 0.4}',
           "这样的商品占多少：of 是 spend（金额）、items（数量）或 orders（消费次数）；没买过东西的不算。",
           "What share such lines are of all: of spend, items or orders; false without any purchase.")  # fmt: skip
-class Share_(Period, OfLines):
+class ShareOfLines(Period, OfLines):
     share: Where
     of: Literal["spend", "items", "orders"] = "spend"
     op: Sign
@@ -149,6 +160,9 @@ class Share_(Period, OfLines):
     @classmethod
     def _lines(cls, value: Where) -> Where:
         return cls.check(value)
+
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        yield from self.share.named("share")
 
     def sql(self, to: Compiler) -> str:
         like = self.share.conditions("amount_fen")
@@ -182,6 +196,9 @@ class NeverBought(OfLines):
     def _lines(cls, value: Where) -> Where:
         return cls.check(value)
 
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        yield from self.never_bought.named("never_bought")
+
     def sql(self, to: Compiler) -> str:
         these = to.count("lines", self.never_bought.conditions("amount_fen"))
         return f"{these} = 0 and {to.count('orders', [])} > 0"
@@ -204,9 +221,17 @@ class Overdue(Operator):
     def _names_an_item(self) -> Overdue:
         if (self.overdue == "item") != (self.item is not None):
             raise wrong(
-                tr("overdue: item 时必须写 item，其他情况不写", "item goes with overdue: item, and only there"), "item"
+                tr(
+                    "overdue: item 时必须写 item，其他情况不写",
+                    "item goes with overdue: item, and only there",
+                ),
+                "item",
             )
         return self
+
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        if self.item is not None:
+            yield ("item",), "item", self.item
 
     def sql(self, to: Compiler) -> str:
         if self.item is None:
@@ -237,6 +262,10 @@ class Shop(Period, Operator):
         if self.as_ in ("home", "pickup") and self.period():
             raise wrong(tr(f"as: {self.as_} 没有时间段", f"as: {self.as_} takes no period"), "as")
         return self
+
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        for shop in self.shop if self.as_ != "pickup" else ():
+            yield ("shop",), "store", shop
 
     def sql(self, to: Compiler) -> str:
         shops = literals(self.shop)
@@ -318,7 +347,13 @@ class NoTag(OfTag):
         return tr(f"没有标签 {self.no_tag}", f"no tag {self.no_tag}")
 
 
-@operator("tag_by", "tags", "{tag: VIP, by: csh1_S01}", "某位员工在企微里打的标签。", "A tag that this staff member set in WeCom.")
+@operator(
+    "tag_by",
+    "tags",
+    "{tag: VIP, by: csh1_S01}",
+    "某位员工在企微里打的标签。",
+    "A tag that this staff member set in WeCom.",
+)
 class TagBy(OfTag):
     tag: Text
     by: Text
@@ -346,23 +381,22 @@ class TagWithin(OfTag):
     @property
     def words(self) -> str:
         author = tr(f"（{self.by}）", f" by {self.by}") if self.by else ""
-        return tr(f"近{self.within_days}天打的标签 {self.tag}", f"tag {self.tag} set in {self.within_days} days") + author
+        return (
+            tr(f"近{self.within_days}天打的标签 {self.tag}", f"tag {self.tag} set in {self.within_days} days")
+            + author
+        )
 
 
 class OfSegments(Operator):
     """Base of conditions on other segments."""
-
-    def named(self) -> Iterator[tuple[KeyPath, str]]:
-        """The segments it refers to, with the way to each."""
-        raise NotImplementedError
 
 
 @operator("segment", "segments", "{segment: vip}", "在另一个人群里。", "In another segment.")
 class InSegment(OfSegments):
     segment: Text
 
-    def named(self) -> Iterator[tuple[KeyPath, str]]:
-        yield ("segment",), self.segment
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        yield ("segment",), "segment", self.segment
 
     def sql(self, to: Compiler) -> str:
         return to.segment(self.segment)
@@ -376,8 +410,8 @@ class InSegment(OfSegments):
 class NotInSegment(OfSegments):
     no_segment: Text
 
-    def named(self) -> Iterator[tuple[KeyPath, str]]:
-        yield ("no_segment",), self.no_segment
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        yield ("no_segment",), "segment", self.no_segment
 
     def sql(self, to: Compiler) -> str:
         return f"not {to.segment(self.no_segment)}"
@@ -393,8 +427,20 @@ def _some(value: Any) -> tuple[str, ...]:
     return listed(value)
 
 
-@operator("any_of", "segments", "{segments: any_of, list: [vip, regulars]}", "在其中任何一个人群里。", "In any of the segments.")
-@operator("all_of", "segments", "{segments: all_of, list: [vip, regulars]}", "同时在这些人群里。", "In all of the segments.")
+@operator(
+    "any_of",
+    "segments",
+    "{segments: any_of, list: [vip, regulars]}",
+    "在其中任何一个人群里。",
+    "In any of the segments.",
+)
+@operator(
+    "all_of",
+    "segments",
+    "{segments: all_of, list: [vip, regulars]}",
+    "同时在这些人群里。",
+    "In all of the segments.",
+)
 @operator("except", "segments", "{segments: except, list: [vip, regulars]}", "在第一个人群里，但不在其余任何一个里。",
           "In the first segment and in none of the rest.")  # fmt: skip
 class Segments(OfSegments):
@@ -405,9 +451,9 @@ class Segments(OfSegments):
     def operator(self) -> str:
         return self.segments
 
-    def named(self) -> Iterator[tuple[KeyPath, str]]:
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
         for number, name in enumerate(self.list_):
-            yield ("list", number), name
+            yield ("list", number), "segment", name
 
     def sql(self, to: Compiler) -> str:
         first, *rest = (to.segment(name) for name in self.list_)
@@ -448,7 +494,9 @@ class Bucket(Operator):
 
     @property
     def words(self) -> str:
-        return tr(f"抽样 {self.bucket} {self.from_}–{self.to}%", f"sample {self.bucket} {self.from_}–{self.to}%")
+        return tr(
+            f"抽样 {self.bucket} {self.from_}–{self.to}%", f"sample {self.bucket} {self.from_}–{self.to}%"
+        )
 
 
 def _of_tag(data: Any) -> type[Operator]:
@@ -457,10 +505,14 @@ def _of_tag(data: Any) -> type[Operator]:
     return TagBy if "by" in data else Tag
 
 
+def _always(model: type[Operator]) -> Callable[[Any], type[Operator]]:
+    return lambda _: model
+
+
 for _key, _model in (
-    ("basket", Basket), ("share", Share_), ("never_bought", NeverBought), ("overdue", Overdue), ("shop", Shop),
+    ("basket", Basket), ("share", ShareOfLines), ("never_bought", NeverBought), ("overdue", Overdue), ("shop", Shop),
     ("near", Near), ("no_tag", NoTag), ("segment", InSegment), ("no_segment", NotInSegment), ("segments", Segments),
     ("bucket", Bucket),
 ):  # fmt: skip
-    head(_key, lambda _, model=_model: model)
+    head(_key, _always(_model))
 head("tag", _of_tag)

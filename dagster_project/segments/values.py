@@ -77,9 +77,7 @@ def fen(value: Any) -> int:
 
 def truth(value: Any) -> bool:
     if str(value) not in ("true", "false", "True", "False"):
-        raise ValueError(
-            tr(f"{shown(value)} 应当是 true 或 false", f"{shown(value)} must be true or false")
-        )
+        raise ValueError(tr(f"{shown(value)} 应当是 true 或 false", f"{shown(value)} must be true or false"))
     return str(value).lower() == "true"
 
 

@@ -139,7 +139,10 @@ def by_metric(rule: Rule, member: Row, town: Town) -> bool:
     if op == "top_n":
         better = sum(
             value_of(one, metric) is not None
-            and (value_of(one, metric) > own or (value_of(one, metric) == own and one["member_id"] < member["member_id"]))
+            and (
+                value_of(one, metric) > own
+                or (value_of(one, metric) == own and one["member_id"] < member["member_id"])
+            )
             for one in town.members
         )
         return better < int(rule["value"])
@@ -272,7 +275,9 @@ def by_sum(rule: Rule, member: Row, town: Town) -> bool:
     column = {"qty": "qty", "points": "points"}.get(rule["sum"])
     if column is None:
         column = "spend_fen" if rule["event"] == "purchase" else "amount_fen"
-    total = sum((Fraction(row[column]) for row in of_rule(rule, member, town) if row[column] is not None), Fraction(0))
+    total = sum(
+        (Fraction(row[column]) for row in of_rule(rule, member, town) if row[column] is not None), Fraction(0)
+    )
     wanted = Fraction(rule["value"])
     return compare(rule["op"], total, wanted * 100 if rule["sum"] == "amount" else wanted)
 
@@ -309,7 +314,11 @@ def by_streak(rule: Rule, member: Row, town: Town) -> bool:
 
 def by_sequence(rule: Rule, member: Row, town: Town) -> bool:
     steps = [
-        [row for row in of_rule({**rule, "where": {}, **step}, member, town) if row["happened_at"] is not None]
+        [
+            row
+            for row in of_rule({**rule, "where": {}, **step}, member, town)
+            if row["happened_at"] is not None
+        ]
         for step in rule["sequence"]
     ]
     gap = int(rule["gap_days"]) if "gap_days" in rule else None
@@ -332,12 +341,18 @@ def by_sequence(rule: Rule, member: Row, town: Town) -> bool:
 
 def by_not_followed(rule: Rule, member: Row, town: Town) -> bool:
     other, days = rule["not_followed_by"], int(rule["in_days"])
-    later = [r for r in happened(other["event"], other.get("where", {}), member, town) if r["happened_at"] is not None]
+    later = [
+        r
+        for r in happened(other["event"], other.get("where", {}), member, town)
+        if r["happened_at"] is not None
+    ]
     for row in of_rule(rule, member, town):
         if row["happened_at"] is None or row["business_date"] + timedelta(days=days) > town.night:
             continue
         if not any(
-            two["happened_at"] > row["happened_at"] and (two["business_date"] - row["business_date"]).days <= days for two in later
+            two["happened_at"] > row["happened_at"]
+            and (two["business_date"] - row["business_date"]).days <= days
+            for two in later
         ):
             return True
     return False
@@ -352,7 +367,9 @@ def by_first_was(rule: Rule, member: Row, town: Town) -> bool:
         return False
     key = "engagement_key" if rule["event"] not in ("purchase", "line") else "order_key"
     first = min((row["happened_at"] is None, row["happened_at"] or 0, row[key]) for row in found)
-    firsts = [row for row in found if (row["happened_at"] is None, row["happened_at"] or 0, row[key]) == first]
+    firsts = [
+        row for row in found if (row["happened_at"] is None, row["happened_at"] or 0, row[key]) == first
+    ]
     like = happened(rule["event"], rule["first_was"], member, town)
     return any(row in like for row in firsts)
 
@@ -398,7 +415,9 @@ def by_share(rule: Rule, member: Row, town: Town) -> bool:
 
 
 def by_never_bought(rule: Rule, member: Row, town: Town) -> bool:
-    these = [line for line in town.rows("lines", member) if fits(rule["never_bought"], line, line["amount_fen"])]
+    these = [
+        line for line in town.rows("lines", member) if fits(rule["never_bought"], line, line["amount_fen"])
+    ]
     return not these and bool(town.rows("orders", member))
 
 
@@ -413,7 +432,8 @@ def by_overdue(rule: Rule, member: Row, town: Town) -> bool:
             if row["item_name"] == rule["item"]
         ]
     return any(
-        days is not None and gap is not None and gap > 0 and days >= times * Fraction(gap) for days, gap in pairs
+        days is not None and gap is not None and gap > 0 and days >= times * Fraction(gap)
+        for days, gap in pairs
     )
 
 
@@ -431,7 +451,9 @@ def by_near(rule: Rule, member: Row, town: Town) -> bool:
         distance = member["home_distance_km" if place == "home_shop" else "pickup_distance_km"]
         return distance is not None and distance <= most
     return any(
-        row["distance_km"] <= most for row in town.rows("places", member) if place in ("any_shop", row["store_code"])
+        row["distance_km"] <= most
+        for row in town.rows("places", member)
+        if place in ("any_shop", row["store_code"])
     )
 
 
@@ -443,14 +465,19 @@ def by_tag(rule: Rule, member: Row, town: Town) -> bool:
     return any(
         row["tag"] == name
         and rule.get("by") in (None, row["author"])
-        and ("within_days" not in rule or (row["days_ago"] is not None and row["days_ago"] < int(rule["within_days"])))
+        and (
+            "within_days" not in rule
+            or (row["days_ago"] is not None and row["days_ago"] < int(rule["within_days"]))
+        )
         for row in town.rows("tags", member)
     )
 
 
 def by_segments(rule: Rule, member: Row, town: Town) -> bool:
     inside = [town.in_segment(name, member) for name in rule["list"]]
-    return {"any_of": any(inside), "all_of": all(inside), "except": inside[0] and not any(inside[1:])}[rule["segments"]]
+    return {"any_of": any(inside), "all_of": all(inside), "except": inside[0] and not any(inside[1:])}[
+        rule["segments"]
+    ]
 
 
 def by_bucket(rule: Rule, member: Row, town: Town) -> bool:
@@ -461,9 +488,9 @@ def by_bucket(rule: Rule, member: Row, town: Town) -> bool:
 Judge = Callable[[Rule, Row, Town], bool]
 # the first whose keys are all there
 _JUDGES: tuple[tuple[tuple[str, ...], Judge], ...] = (
-    (("all",), lambda r, m, t: all([holds(one, m, t) for one in r["all"]])),
-    (("any",), lambda r, m, t: any([holds(one, m, t) for one in r["any"]])),
-    (("none",), lambda r, m, t: not any([holds(one, m, t) for one in r["none"]])),
+    (("all",), lambda r, m, t: all(holds(one, m, t) for one in r["all"])),
+    (("any",), lambda r, m, t: any(holds(one, m, t) for one in r["any"])),
+    (("none",), lambda r, m, t: not any(holds(one, m, t) for one in r["none"])),
     (("not",), lambda r, m, t: not holds(r["not"], m, t)),
     (("at_least", "of"), lambda r, m, t: sum(holds(one, m, t) for one in r["of"]) >= int(r["at_least"])),
     (("metric", "own_normal"), by_own_normal),

@@ -43,7 +43,9 @@ def file_of(dice: Dice, count: int, depth: int) -> dict[str, Mapping[str, Any]]:
     return {key: rules[key] for key in [*list(rules)[shift:], *list(rules)[:shift]]}
 
 
-def by_sql(con: duckdb.DuckDBPyConnection, rules: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, set[str]]:
+def by_sql(
+    con: duckdb.DuckDBPyConnection, rules: Mapping[str, Any], names: Mapping[str, str]
+) -> dict[str, set[str]]:
     data = {"segments": [{"segment_id": key, "name": key, **rule} for key, rule in rules.items()]}
     segments = SegmentFile.model_validate(data).segments
     check(segments)
@@ -77,7 +79,9 @@ def agree(dice: Dice, people: int, count: int, depth: int) -> None:
             expected = {m["member_id"] for m in place.members if place.in_segment(key, m)}
             if found[key] != expected:
                 part = smallest(rule, con, names, place)
-                pytest.fail(f"{part}\nonly SQL: {sorted(found[key] - expected)}\nonly rule: {sorted(expected - found[key])}")
+                pytest.fail(
+                    f"{part}\nonly SQL: {sorted(found[key] - expected)}\nonly rule: {sorted(expected - found[key])}"
+                )
 
 
 @pytest.mark.parametrize("seed", range(WORLDS))

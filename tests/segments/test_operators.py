@@ -38,8 +38,20 @@ def line(ago: int, item: str, key: str = "o1", **more: Any) -> dict[str, Any]:
 
 
 def did(kind: str, ago: int, hour: int = 10, **more: Any) -> dict[str, Any]:
-    base = {key: value for key, value in order(ago, hour=hour).items() if key not in ("order_key", "leader_id", "spend_fen")}
-    return {**base, "engagement_key": f"{kind}{ago}", "kind": kind, "ref": None, "amount_fen": None, "points": None, **more}
+    base = {
+        key: value
+        for key, value in order(ago, hour=hour).items()
+        if key not in ("order_key", "leader_id", "spend_fen")
+    }
+    return {
+        **base,
+        "engagement_key": f"{kind}{ago}",
+        "kind": kind,
+        "ref": None,
+        "amount_fen": None,
+        "points": None,
+        **more,
+    }
 
 
 def tag(name: str, author: str = "csh1", ago: int | None = 3) -> dict[str, Any]:
@@ -160,7 +172,10 @@ def town_of(inside: dict[str, Any], outside: dict[str, Any]) -> Town:
 
 
 def members_by_sql(rule: dict[str, Any], place: Town) -> set[str]:
-    data = [{"segment_id": key, "name": key, **given} for key, given in {**place.segments, "asked": {"all": [rule]}}.items()]
+    data = [
+        {"segment_id": key, "name": key, **given}
+        for key, given in {**place.segments, "asked": {"all": [rule]}}.items()
+    ]
     segments = SegmentFile.model_validate({"segments": data}).segments
     check(segments)
     with duckdb.connect() as con:
@@ -174,10 +189,14 @@ def test_one_in_one_out_one_unknown(name: str) -> None:
     if name == "bucket":
         rule = yaml.load(text, Loader=yaml.BaseLoader)
         place = town_of(inside, outside)
-        parts = [members_by_sql({**rule, "from": str(n), "to": str(n + 10)}, place) for n in range(0, 100, 10)]
+        parts = [
+            members_by_sql({**rule, "from": str(n), "to": str(n + 10)}, place) for n in range(0, 100, 10)
+        ]
         # everybody is in one tenth, and it is the one that the evaluator says
         assert sorted(one for part in parts for one in part) == ["in", "null", "out"]
-        assert parts == [members_of({**rule, "from": str(n), "to": str(n + 10)}, place) for n in range(0, 100, 10)]
+        assert parts == [
+            members_of({**rule, "from": str(n), "to": str(n + 10)}, place) for n in range(0, 100, 10)
+        ]
         return
     rule = yaml.load(text, Loader=yaml.BaseLoader)
     place = town_of(inside, outside)

@@ -127,7 +127,9 @@ def _did(dice: Dice, member_id: str, days: int, happenings: dict[str, list[dict[
             {"member_id": member_id, "item_name": item, "days_ago": dice.below(20), "gap_days": pick(dice, [None, 0.0, 3.5, 7.0])}
         )  # fmt: skip
     for store in STORES[dice.below(4) :]:
-        happenings["places"].append({"member_id": member_id, "store_code": store, "distance_km": dice.below(9) / 4})
+        happenings["places"].append(
+            {"member_id": member_id, "store_code": store, "distance_km": dice.below(9) / 4}
+        )
 
 
 def _moment(dice: Dice, member_id: str, days: int) -> dict[str, Any]:
@@ -176,7 +178,9 @@ def into_duckdb(con: duckdb.DuckDBPyConnection, place: Town) -> dict[str, str]:
     return {name: name for name in ("frame", *COLUMNS)}
 
 
-def _table(con: duckdb.DuckDBPyConnection, name: str, rows: list[dict[str, Any]], fields: dict[str, pa.DataType]) -> None:
+def _table(
+    con: duckdb.DuckDBPyConnection, name: str, rows: list[dict[str, Any]], fields: dict[str, pa.DataType]
+) -> None:
     table = pa.table({key: pa.array([row[key] for row in rows], kind) for key, kind in fields.items()})
     con.register("given", table)
     con.execute(f"create or replace table {name} as select * from given")
@@ -224,7 +228,9 @@ def _metric(dice: Dice) -> dict[str, Any]:
         name, signs = metric.name, SIGNS[: 4 if metric.kind == "ratio" else 6]
         if dice.below(2):
             return {"metric": name, "op": pick(dice, signs), "value": _number(dice, metric.kind)}
-        op = pick(dice, ["between", "not_between", "top_percent", "bottom_percent", "top_n", "known", "unknown"])
+        op = pick(
+            dice, ["between", "not_between", "top_percent", "bottom_percent", "top_n", "known", "unknown"]
+        )
         if op in ("known", "unknown"):
             return {"metric": name, "op": op}
         if op == "top_n":
@@ -235,7 +241,21 @@ def _metric(dice: Dice) -> dict[str, Any]:
         return {"metric": name, "op": op, "value": [low, high]}
     if which < 6:
         metric = pick(dice, DATES)
-        op = pick(dice, ["before", "after", "within_last", "not_within_last", "between", "not_between", "=", "!=", "known", "unknown"])
+        op = pick(
+            dice,
+            [
+                "before",
+                "after",
+                "within_last",
+                "not_within_last",
+                "between",
+                "not_between",
+                "=",
+                "!=",
+                "known",
+                "unknown",
+            ],
+        )
         days = sorted((NIGHT - timedelta(days=dice.below(60))).isoformat() for _ in range(2))
         if op in ("known", "unknown"):
             return {"metric": metric.name, "op": op}
@@ -269,7 +289,12 @@ def _normal(dice: Dice) -> dict[str, Any]:
         return {"metric": pick(dice, WINDOWED).name, "op": pick(dice, SIGNS), "times": times,
                 "own_normal": pick(dice, ["30", "45", "180"])}  # fmt: skip
     if which == 2:
-        return {"metric": pick(dice, EXACT).name, "op": pick(dice, SIGNS), "times": times, "shop_normal": "true"}
+        return {
+            "metric": pick(dice, EXACT).name,
+            "op": pick(dice, SIGNS),
+            "times": times,
+            "shop_normal": "true",
+        }
     if dice.below(2):
         return {"overdue": "purchase", "times": times}
     return {"overdue": "item", "item": pick(dice, ["有机蛋", "肋排"]), "times": times}
@@ -310,7 +335,9 @@ def _happening(dice: Dice, events: Sequence[str] = tuple(EVENTS)) -> dict[str, A
 def _event(dice: Dice) -> dict[str, Any]:
     base = _happening(dice)
     event = EVENTS[base["event"]]
-    kind = pick(dice, ["did", "count", "sum", "distinct", "first", "last", "streak", "not_followed", "first_was"])
+    kind = pick(
+        dice, ["did", "count", "sum", "distinct", "first", "last", "streak", "not_followed", "first_was"]
+    )
     if kind == "sum" and event.sums:
         of_lines = {"category", "category_l1", "item", "sku", "discounted"}
         if base["event"] == "purchase" and of_lines & set(base.get("where", {})):
@@ -327,7 +354,12 @@ def _event(dice: Dice) -> dict[str, Any]:
     if kind == "streak":
         return {**base, "streak": pick(dice, ["week", "day"]), "at_least": str(1 + dice.below(3))}
     if kind == "not_followed":
-        return {**base, **_period(dice), "not_followed_by": _happening(dice), "in_days": str(1 + dice.below(20))}
+        return {
+            **base,
+            **_period(dice),
+            "not_followed_by": _happening(dice),
+            "in_days": str(1 + dice.below(20)),
+        }
     if kind == "first_was":
         return {**base, **_period(dice), "first_was": _where(dice, event.where)}
     if kind == "did":
@@ -345,7 +377,12 @@ def _shopping(dice: Dice) -> dict[str, Any]:
     which = dice.below(4)
     if which == 0:
         by = pick(dice, ["item", "sku", "category", "category_l1"])
-        values = {"item": list(ITEMS), "sku": ["K肋", "K生", "K香"], "category": CATEGORIES, "category_l1": ["生鲜", "蔬菜"]}[by]
+        values = {
+            "item": list(ITEMS),
+            "sku": ["K肋", "K生", "K香"],
+            "category": CATEGORIES,
+            "category_l1": ["生鲜", "蔬菜"],
+        }[by]
         more = {"min_total": "20", "size": pick(dice, [">= 2", "= 1", "< 3"]), "count": pick(dice, [">= 1", "= 0", "> 1"]),
                 "where": {"channel": "pos"}}  # fmt: skip
         extra = {key: more[key] for key in some(dice, list(more), 2)} if dice.below(2) else {}
@@ -356,7 +393,11 @@ def _shopping(dice: Dice) -> dict[str, Any]:
                 "op": pick(dice, SIGNS), "value": pick(dice, ["0", "0.25", "0.5", "0.333", "1"])}  # fmt: skip
     if which == 2:
         return {"never_bought": _where(dice, EVENTS["line"].where)}
-    return {"bucket": pick(dice, ["spring26", "a"]), "from": str(dice.below(50)), "to": str(51 + dice.below(50))}
+    return {
+        "bucket": pick(dice, ["spring26", "a"]),
+        "from": str(dice.below(50)),
+        "to": str(51 + dice.below(50)),
+    }
 
 
 def _place(dice: Dice) -> dict[str, Any]:
@@ -388,4 +429,17 @@ def _segment(dice: Dice, segments: Sequence[str]) -> dict[str, Any]:
     return {"segments": pick(dice, ["any_of", "all_of", "except"]), "list": some(dice, segments, 3)}
 
 
-_LEAVES = (_metric, _metric, _metric, _normal, _event, _event, _event, _event, _sequence, _shopping, _place, _tag)
+_LEAVES = (
+    _metric,
+    _metric,
+    _metric,
+    _normal,
+    _event,
+    _event,
+    _event,
+    _event,
+    _sequence,
+    _shopping,
+    _place,
+    _tag,
+)
