@@ -28,12 +28,13 @@ from dagster_project.segments import (
     SegmentError,
     SegmentFile,
     check,
-    plan,
     walk,
 )
+from dagster_project.segments.compile import plan_segments
 from dagster_project.segments.events import COLUMNS
 from dagster_project.segments.groups import All
 from dagster_project.segments.metrics import AGO
+from dagster_project.segments.model import levels
 from dagster_project.segments.problems import KeyPath, nearest
 
 _MEMBERS = (
@@ -103,6 +104,7 @@ def preview_segments(chain: Chain, file: Path, only: str | None = None, limit: i
     publication = open_publication(chain)
     try:
         check(segments, others)
+        others = _referred(segments, others)
         if only is not None and only not in own:
             listed = ", ".join(nearest(only, own) or sorted(own))
             raise SegmentError(
@@ -121,7 +123,24 @@ def preview_segments(chain: Chain, file: Path, only: str | None = None, limit: i
             )
             return Preview(publication.as_of, stage.members, time.monotonic() - started, told, warnings)
     except SegmentError as error:
+        number = error.place[1] if len(error.place) > 1 else 0
+        if isinstance(number, int) and number >= len(segments):
+            # a segment of the chain's rules that the file refers to
+            name = others[number - len(segments)].segment_id
+            raise document.error(("segments",), f"{name}: {error.problem}") from None
         raise document.error(error.place, error.problem) from None
+
+
+def _referred(segments: Sequence[Segment], others: Sequence[Segment]) -> list[Segment]:
+    """Those of the others that the segments need, also by way of each other."""
+    known, found = {segment.segment_id: segment for segment in others}, dict[str, Segment]()
+    waiting = list(segments)
+    while waiting:
+        for _, kind, name in _named(0, waiting.pop()):
+            if kind == "segment" and name in known and name not in found:
+                found[name] = known[name]
+                waiting.append(known[name])
+    return list(found.values())
 
 
 def _named(number: int, segment: Segment) -> Iterator[tuple[KeyPath, str, str]]:
@@ -148,15 +167,16 @@ class _Stage:
     def judge(self, segments: Sequence[Segment], funnelled: Sequence[Segment]) -> None:
         """Temp tables `features` and `judged`: every segment, and every first part of those with several conditions."""
         parts = []
-        for segment in funnelled:
+        listed = [(s.segment_id, s.when, ("segments", number)) for number, s in enumerate(segments)]
+        for number, segment in enumerate(funnelled):
             self.steps[segment.segment_id] = []
             for count in range(1, len(segment.all)):
                 part_id = f"{segment.segment_id} {count}"
                 when = All.model_construct(all=segment.all[:count])
                 parts.append(Segment.model_construct(segment_id=part_id, name="", when=when, source={}))
+                listed.append((part_id, when, ("segments", number)))
                 self.steps[segment.segment_id].append(part_id)
-        # only the frame knows which metrics are there; parts come last, so that places lead into the file
-        compiled = plan([*segments, *parts], self._schema())
+        compiled = plan_segments(listed, lambda: levels([*segments, *parts]), self._schema())
         shown = {METRICS[name].field for s in funnelled for name in s.when.shown}
         wanted = sorted({*compiled.fields, *(shown & set(self._schema().columns))})
         relations = {**self.relations, "frame": self._frame(wanted)}

@@ -1,0 +1,148 @@
+"""`linli segment preview`: what it says of a small publication, and that it only reads."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner, Result
+
+from dagster_project.cli.segment import segment as command
+from dagster_project.config import load_chain
+from dagster_project.lake.candidates import CANDIDATES
+from dagster_project.publish import PublicationContext, publish, published_tables
+from dagster_project.reports.segment_preview import preview_segments
+
+NIGHT = date(2026, 11, 20)
+AUDIT = """
+create schema audit; create schema ops; create table ops.run_context as select date '2026-11-20' as as_of_date;
+create table audit.members as select * from (values
+    ('ma', '138****8000', 'S001', date '2026-11-20', 'Y', true, true),
+    ('mb', '139****0000', 'S001', date '2026-11-10', 'Y', false, false),
+    ('mc', null, 'S002', date '2026-09-01', 'N', true, false),
+    ('md', null, null, null, null, false, true)
+) as m(member_id, phone_masked, home_store_code, last_purchase_on, consent_marketing, has_wecom, has_groupbuy);
+create table audit.member_metrics as select date '2026-11-20' as as_of_date, * from (values
+    ('ma', 50001::bigint, 0, date '2026-11-01'), ('mb', 50000::bigint, 10, null), ('mc', 0::bigint, 80, date '2026-11-20'),
+    ('md', 0::bigint, null, null)
+) as m(member_id, spend_30d_fen, days_since_purchase, joined_group_on);
+create table audit.orders as select *, spend_fen as net_fen, ordered_at::date as business_date, true as is_purchase, null::varchar as leader_id from (values
+    ('o1', 'ma', 'pos', 'S001', timestamp '2026-11-20 09:00:00', 50001::bigint),
+    ('o2', 'mb', 'groupbuy', 'S001', timestamp '2026-11-10 18:00:00', 50000::bigint),
+    ('o3', 'mc', 'pos', 'S002', timestamp '2026-09-01 09:00:00', 900::bigint),
+    ('o4', 'md', 'pos', 'S002', timestamp '2026-11-21 09:00:00', 900::bigint)
+) as o(order_key, member_id, channel, store_code, ordered_at, spend_fen);
+create table audit.order_lines as select *, 1.0::double as qty, item_name as sku, '生鲜' as category_l1 from (values
+    ('o1', '1', date '2026-11-20', '肋排', '猪肉', 50001::bigint, 0::bigint),
+    ('o2', '1', date '2026-11-10', '肋排', '猪肉', 50000::bigint, 50000::bigint),
+    ('o3', '1', date '2026-09-01', '肋排', '猪肉', 900::bigint, 0::bigint),
+    ('o4', '1', date '2026-11-21', '肋排', '猪肉', 900::bigint, 0::bigint)
+) as l(order_key, line_no, business_date, item_name, category, amount_fen, refunded_fen);
+create table audit.segments as select 'rich' as segment_id, '富' as name, 'abc' as definition_hash;
+create table audit.segment_members as select * from (values
+    (date '2026-11-20', 'rich', 'ma', 'spend_30d > 500'), (date '2026-11-20', 'rich', 'mb', 'spend_30d > 500'),
+    (date '2026-11-20', 'gone', 'ma', 'x')
+) as s(as_of_date, segment_id, member_id, reason);
+"""
+FILE = """segments:
+  - segment_id: rich
+    name: 富
+    all:
+      - {metric: spend_30d, op: ">", value: 500}
+  - segment_id: pork
+    name: 买猪肉的
+    all:
+      - {metric: home_store_code, op: known}
+      - {event: purchase, where: {category: 猪肉}, count: ">= 1"}
+      - {event: purchase, did: true, within_days: 30, where: {store: [S001, S999]}}
+  - segment_id: nobody
+    name: 没有人
+    all:
+      - {segment: rich}
+      - {no_segment: pork}
+"""
+
+
+@pytest.fixture
+def published(chain_dir: Path) -> Path:
+    paths = load_chain(chain_dir, resolve_secrets=False).paths
+    with duckdb.connect(str(paths.warehouse)) as con:
+        con.execute(AUDIT)
+        columns = ", ".join(f"null::varchar {c.name}" for c in CANDIDATES if c.name != "business_date")
+        con.execute(
+            f"create table audit.campaign_candidates as select null::date business_date, {columns} where false"
+        )
+        rows = con.execute(
+            "select table_name from information_schema.tables where table_schema = 'audit'"
+        ).fetchall()
+        tables = [spec for spec in published_tables() if (spec.name,) in rows]
+        publish(con, paths, as_of=NIGHT, context=PublicationContext(), tables=tables)
+    (chain_dir / "mine.yml").write_text(FILE, "utf-8")
+    return chain_dir
+
+
+def call(root: Path, *options: str) -> Result:
+    return CliRunner().invoke(command, ["preview", str(root / "mine.yml"), "--chain", str(root), *options])
+
+
+def test_sizes_overlaps_and_funnels(published: Path) -> None:
+    chain = load_chain(published, resolve_secrets=False)
+    found = preview_segments(chain, published / "mine.yml")
+    rich, pork, nobody = found.segments
+    assert (found.as_of, found.members) == (NIGHT, 4)
+    assert (rich.size, rich.before, rich.consenting, rich.reachable) == (1, 2, 1, 1)
+    # what was refunded is no pork, what is of tomorrow is nothing
+    assert (pork.size, pork.before) == (1, None)
+    assert [left for _, left in pork.funnel] == [3, 2, 1]
+    assert dict(rich.overlaps)["pork"] == 1 and dict(rich.overlaps)["gone"] == 1
+    assert (nobody.size, nobody.examples) == (0, ())
+    [example] = rich.examples
+    assert (example.member_id, example.phone_masked, example.home_store_code) == ("ma", "138****8000", "S001")
+    assert [(metric.name, value) for metric, value in example.values] == [("spend_30d", 50001)]
+    assert ["mine.yml:11" in warning and "S999" in warning for warning in found.warnings].count(True) == 1
+
+
+def test_the_page_in_both_languages_and_nothing_is_written(published: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in published.rglob("*")}
+    told = call(published, "--id", "rich", "--limit", "1")
+    assert told.exit_code == 0, told.output
+    assert "1 人，占 25.0%，上次发布 2" in told.output and "138****8000" in told.output
+    assert "近30天消费 500.01 元" in told.output and "pork" in told.output and "买猪肉的" not in told.output
+    assert before == {path: path.stat().st_mtime_ns for path in published.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("spend_30d, op", "spend_30, op", "mine.yml:5 [segments.0.all.0.metric]"),
+        ("home_store_code, op: known", "lifecycle, op: known", "mine.yml:9 [segments.1.all.0] 还没有指标 lifecycle 的数据"),
+        ("{segment: rich}", "{event: share, did: true}", "mine.yml:15 [segments.2.all.0] 还没有这种数据：engagements"),
+        ("{segment: rich}", "{segment: rihc}", "没有人群 'rihc'。有：rich"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_or_not_there_is_told_with_its_line(
+    published: Path, old: str, new: str, problem: str
+) -> None:
+    (published / "mine.yml").write_text(FILE.replace(old, new), "utf-8")
+    told = call(published)
+    assert told.exit_code == 1 and problem in told.output, told.output
+
+
+def test_an_unknown_id_names_the_nearest(published: Path) -> None:
+    told = call(published, "--id", "prok")
+    assert told.exit_code == 1 and "没有人群 'prok'。有：pork" in told.output
+
+
+def test_segments_of_the_chains_own_rules_may_be_referred_to(published: Path) -> None:
+    (published / "mine.yml").write_text(
+        FILE.replace("{segment: rich}", "{segment: spend_30d_over_500}"), "utf-8"
+    )
+    found = preview_segments(load_chain(published, resolve_secrets=False), published / "mine.yml")
+    assert dict(found.segments[0].overlaps)["spend_30d_over_500"] == 1
+    (published / "mine.yml").write_text(
+        FILE.replace("{segment: rich}", "{segment: potential_group_buyer}"), "utf-8"
+    )
+    told = call(published)
+    assert told.exit_code == 1 and "potential_group_buyer: 还没有指标 is_potential_group_buyer" in told.output
