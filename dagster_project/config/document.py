@@ -113,6 +113,8 @@ def read_document(path: Path, *, resolve: bool = True) -> Document:
             getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
         )
         raise ConfigError(path, line, "", tr(f"YAML 写法有误：{problem}", f"bad YAML: {problem}")) from None
+    except RecursionError:
+        raise ConfigError(path, 1, "", tr("嵌套太深", "nested too deep")) from None
     document = Document(path, {}, {})
     return replace(document, data=_build(document, root, (), resolve)) if root is not None else document
 

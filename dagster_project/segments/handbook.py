@@ -22,7 +22,7 @@ _KINDS = {
 }  # fmt: skip
 _HEAD = f"""# 人群怎么写
 
-这一页由程序从运算登记表生成，改了运算就会变。English summary: [marketing.md](marketing.md).
+这一页由程序从运算登记表生成。名单怎么用、活动怎么写，见[市场](marketing.zh-CN.md)。
 
 人群写在 `rules/segments.yml`，一个人群一项，`all`、`any`、`none`、`not`、`at_least` 选一种写条件：
 

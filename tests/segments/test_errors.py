@@ -149,3 +149,10 @@ def test_five_hundred_spoilt_files_are_errors_with_a_line_or_segments(chain_dir:
             assert error.line is not None and error.problem and "\n" not in error.problem, str(error)
             assert "Traceback" not in str(error) and "pydantic" not in str(error), str(error)
     assert told > 400
+
+
+def test_a_file_nested_without_end_is_told(chain_dir: Path) -> None:
+    assert "嵌套太深" in _said(chain_dir, "segments: " + "[" * 3000)
+    assert "segments.yml:1" in _said(
+        chain_dir, "segments: [{segment_id: a, name: 甲, all: [" + "{not: " * 60 + "1" + "}" * 60 + "]}]"
+    )

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 import yaml
 
+from dagster_project.config import packaged_chain
 from dagster_project.segments import METRICS, REGISTRY, SegmentFile, parse, plan
 from dagster_project.segments.events import COLUMNS, EVENTS, Where
 from dagster_project.segments.handbook import entries, handbook
@@ -236,3 +237,27 @@ def test_metrics_are_columns_of_the_models_unless_they_are_still_planned() -> No
     assert wrong == []
     asked = {metric.source for metric in METRICS.values() if metric.table == "member_metrics"}
     assert set(columns["member_metrics"]) - {"as_of_date", "member_id", "rule_hash"} <= asked
+
+
+def test_the_form_of_earlier_files_keeps_its_hashes_reasons_and_members() -> None:
+    found = {s.segment_id: (s.hash, s.reason, s.operators()) for s in packaged_chain().rules.segments}
+    assert found == {
+        "no_purchase_7d": ("26783c89553f", "days_since_purchase >= 7", ("all", ">=")),
+        "spend_30d_over_500": ("0c5f7e253d21", "spend_30d > 500", ("all", ">")),
+        "potential_group_buyer": ("59b18a3a3ee9", "is_potential_group_buyer = true", ("all", "=")),
+        "never_bought_cooked": (
+            "bf2bec9fc310",
+            "orders_total >= 1；high_margin_orders_total = 0",
+            ("all", ">=", "="),
+        ),
+    }
+
+
+def test_equal_features_of_many_segments_are_one_column_and_relations_are_read_once() -> None:
+    rule = {"event": "purchase", "count": ">= 2", "within_days": "30"}
+    more = {"event": "purchase", "count": ">= 5", "within_days": "30"}
+    data = [{"segment_id": f"s{n}", "name": "x", "all": [rule, more]} for n in range(100)]
+    compiled = plan(SegmentFile.model_validate({"segments": data}).segments)
+    assert compiled.features_sql.count("__orders__") == 1
+    assert compiled.features_sql.count("count(case when") == 1
+    assert (compiled.words, compiled.place("s61"), compiled.place("s62")) == (2, (0, 61), (1, 0))
