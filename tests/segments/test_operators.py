@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlglot
 import yaml
 
 from dagster_project.config import packaged_chain
@@ -21,6 +23,10 @@ from tests.segments.evaluator import Town, members_of
 from tests.segments.worlds import NIGHT, into_duckdb
 
 REPOSITORY = Path(__file__).parents[2]
+# what DuckDB and Spark spell differently
+ENGINE_WORDS = re.compile(
+    r"\b(sha256|date_diff|datediff|strpos|list_\w+|regexp_\w+|arg_min|arg_max|try_cast|unnest|isodow)\s*\(|//"
+)
 
 
 def _day(ago: int) -> date:
@@ -261,3 +267,18 @@ def test_equal_features_of_many_segments_are_one_column_and_relations_are_read_o
     assert compiled.features_sql.count("__orders__") == 1
     assert compiled.features_sql.count("count(case when") == 1
     assert (compiled.words, compiled.place("s61"), compiled.place("s62")) == (2, (0, 61), (1, 0))
+
+
+def test_the_sql_of_every_example_is_spark_sql_too() -> None:
+    rules = [yaml.load(entry.example, Loader=yaml.BaseLoader) for entry in REGISTRY.values()]
+    data = [{"segment_id": f"s{number}", "name": "x", "all": [rule]} for number, rule in enumerate(rules)]
+    named = [
+        {"segment_id": key, "name": key, "all": [{"metric": "rfm_r", "op": "known"}]}
+        for key in ("vip", "regulars")
+    ]
+    compiled = plan(SegmentFile.model_validate({"segments": [*data, *named]}).segments)
+    for sql in (compiled.features_sql, compiled.bits_sql, compiled.wide_sql):
+        assert sqlglot.parse_one(sql, dialect="spark").sql("duckdb") and sqlglot.parse_one(
+            sql, dialect="duckdb"
+        )
+        assert not ENGINE_WORDS.search(sql)

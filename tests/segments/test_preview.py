@@ -13,6 +13,7 @@ from dagster_project.cli.segment import segment as command
 from dagster_project.config import load_chain
 from dagster_project.lake.candidates import CANDIDATES
 from dagster_project.publish import PublicationContext, publish, published_tables
+from dagster_project.publish.tables import TableSpec
 from dagster_project.reports.segment_preview import preview_segments
 
 NIGHT = date(2026, 11, 20)
@@ -65,11 +66,11 @@ FILE = """segments:
 """
 
 
-@pytest.fixture
-def published(chain_dir: Path) -> Path:
-    paths = load_chain(chain_dir, resolve_secrets=False).paths
+def _publish(root: Path, audit: str, *more: TableSpec) -> None:
+    """Publishes schema audit; `more`: tables that are not listed yet."""
+    paths = load_chain(root, resolve_secrets=False).paths
     with duckdb.connect(str(paths.warehouse)) as con:
-        con.execute(AUDIT)
+        con.execute(audit)
         columns = ", ".join(f"null::varchar {c.name}" for c in CANDIDATES if c.name != "business_date")
         con.execute(
             f"create table audit.campaign_candidates as select null::date business_date, {columns} where false"
@@ -77,8 +78,14 @@ def published(chain_dir: Path) -> Path:
         rows = con.execute(
             "select table_name from information_schema.tables where table_schema = 'audit'"
         ).fetchall()
-        tables = [spec for spec in published_tables() if (spec.name,) in rows]
+        known = {spec.name: spec for spec in (*more, *published_tables())}
+        tables = [known[name] for (name,) in sorted(rows)]
         publish(con, paths, as_of=NIGHT, context=PublicationContext(), tables=tables)
+
+
+@pytest.fixture
+def published(chain_dir: Path) -> Path:
+    _publish(chain_dir, AUDIT)
     (chain_dir / "mine.yml").write_text(FILE, "utf-8")
     return chain_dir
 
@@ -146,3 +153,45 @@ def test_segments_of_the_chains_own_rules_may_be_referred_to(published: Path) ->
     )
     told = call(published)
     assert told.exit_code == 1 and "potential_group_buyer: 还没有指标 is_potential_group_buyer" in told.output
+
+
+MORE = """
+create table audit.engagements as select *, 'pos_main' as connection, null::bigint as amount_fen, null::double as points from (values
+    ('e1', 'share', 'ma', 'groupbuy', 'S001', null::varchar, date '2026-11-20', timestamp '2026-11-20 08:00:00', true),
+    ('e2', 'share', 'mb', 'groupbuy', 'S001', null, date '2026-10-21', timestamp '2026-10-21 08:00:00', true),
+    ('e3', 'complaint', 'ma', 'groupbuy', 'S001', null, date '2026-11-19', timestamp '2026-11-19 08:00:00', false)
+) as e(engagement_key, kind, member_id, channel, store_code, ref, business_date, "at", is_counted);
+create table audit.member_tags as select date '2026-11-20' as as_of_date, * from (values
+    ('ma', 'VIP', 'wecom:csh1', date '2026-11-10', 'csh1'::varchar), ('mb', 'VIP', 'rule:metrics', date '2026-11-10', null)
+) as t(member_id, tag, source, since, author);
+create table audit.member_usual_items as select * from (values
+    ('ma', 1, '肋排', date '2026-11-10', 5.0::double), ('mb', 1, '肋排', date '2026-11-15', 5.0::double)
+) as u(member_id, place, item_name, last_bought_on, gap_days);
+"""
+
+
+def test_what_is_published_later_is_read_when_it_is_there(chain_dir: Path) -> None:
+    _publish(
+        chain_dir,
+        AUDIT + MORE,
+        TableSpec("engagements", "fact", ("engagement_key",)),
+        TableSpec("member_tags", "as_of", ("member_id", "tag")),
+        TableSpec("member_usual_items", "state", ("member_id", "place")),
+    )
+    conditions = {
+        "shares": "{event: share, did: true, within_days: 30}",
+        "no_complaint": "{event: complaint, did: false}",
+        "first_share_then_buy": "{sequence: [{event: share}, {event: purchase}]}",
+        "vip": "{tag: VIP, by: csh1}",
+        "new_vip": "{tag: VIP, within_days: 10}",
+        "late": "{overdue: item, item: 肋排, times: 1.5}",
+    }
+    file = chain_dir / "mine.yml"
+    text = "".join(f"  - {{segment_id: {key}, name: x, all: [{one}]}}\n" for key, one in conditions.items())
+    file.write_text("segments:\n" + text, "utf-8")
+    found = preview_segments(load_chain(chain_dir, resolve_secrets=False), file)
+    sizes = {seen.segment.segment_id: {one.member_id for one in seen.examples} for seen in found.segments}
+    assert sizes == {
+        "shares": {"ma"}, "no_complaint": {"ma", "mb", "mc", "md"}, "first_share_then_buy": {"ma", "mb"}, "vip": {"ma"},
+        "new_vip": set(), "late": {"ma"},
+    }  # fmt: skip
