@@ -219,19 +219,10 @@
 {% endmacro %}
 
 
-{# A number for a text, the same in every run: equal texts have equal numbers, and different ones nearly always. Where
-   it stands for an identifier, two that share one only cost time: they are looked at together. #}
-{% macro identity_key(text) -%}
-    {{ return(adapter.dispatch('identity_key', 'linli')(text)) }}
-{%- endmacro %}
-
+{# The number of a record of a relation. Two that share one only cost time: they are looked at together. #}
 {% macro record_key(relation) -%}
-    {{ identity_key(relation ~ ".connection || '|' || " ~ relation ~ ".feed || '|' || " ~ relation ~ ".record_id") }}
+    {{ key_hash(relation ~ ".connection || '|' || " ~ relation ~ ".feed || '|' || " ~ relation ~ ".record_id") }}
 {%- endmacro %}
-
-{% macro duckdb__identity_key(text) -%} cast(md5_number_lower({{ text }}) >> 1 as bigint) {%- endmacro %}
-
-{% macro spark__identity_key(text) -%} cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint) {%- endmacro %}
 
 
 {# Whether a phone of this kind may name a person: a valid mobile number, also one of a virtual operator. Every place

@@ -1,18 +1,14 @@
 {# Numbers, days and bits: arithmetic that stays in integers, and what engines spell differently about it. #}
 
-{# A number for a text, null for none: equal texts have equal numbers, and different ones nearly always. To join and
-   delete by, never to publish: another release of the engine may give another number. #}
+{# A number for a text, the same in every run, null for none: equal texts have equal numbers, and different ones nearly
+   always. To join and delete by, never to publish. #}
 {% macro key_hash(text) -%}
     {{ return(adapter.dispatch('key_hash', 'linli')(text)) }}
 {%- endmacro %}
 
-{% macro duckdb__key_hash(text) -%}
-    case when {{ text }} is not null then cast(hash({{ text }}) >> 1 as bigint) end
-{%- endmacro %}
+{% macro duckdb__key_hash(text) -%} cast(md5_number_lower({{ text }}) >> 1 as bigint) {%- endmacro %}
 
-{% macro spark__key_hash(text) -%}
-    case when {{ text }} is not null then shiftrightunsigned(xxhash64({{ text }}), 1) end
-{%- endmacro %}
+{% macro spark__key_hash(text) -%} cast(conv(substr(md5({{ text }}), 1, 15), 16, 10) as bigint) {%- endmacro %}
 
 
 {# Hour of an instant by the clock on the wall, 0 to 23. #}

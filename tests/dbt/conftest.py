@@ -16,9 +16,9 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
 from dagster_project.contracts import feed, feeds_of, kinds
+from dagster_project.segments import SegmentFile, plan_variable
 from dagster_project.warehouse import digest_identity, ops_schemas
 from dagster_project.warehouse.sync import create_ops
-from dagster_project.segments import SegmentFile, plan_variable
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 NIGHT_1, NIGHT_2 = date(2024, 5, 31), date(2024, 6, 1)

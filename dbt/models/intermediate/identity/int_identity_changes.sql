@@ -24,7 +24,7 @@ final as (
 
 select
     final.*,
-    case when final.identifier is not null then {{ identity_key("final.namespace || ':' || final.identifier") }} end
+    case when final.identifier is not null then {{ key_hash("final.namespace || ':' || final.identifier") }} end
         as identifier_key
 from final
 {% if not is_incremental() %}

@@ -167,7 +167,7 @@ select
     nodes.namespace,
     nodes.identifier,
     nodes.segment,
-    {{ identity_key("nodes.namespace || ':' || nodes.identifier") }} as identifier_key,
+    {{ key_hash("nodes.namespace || ':' || nodes.identifier") }} as identifier_key,
     nodes.first_seen_on,
     nodes.known_on,
     nodes.until_on,

@@ -25,8 +25,8 @@ select
 from bonds
 union all
 select
-    {{ identity_key("connection || '|' || feed || '|' || record_id") }},
-    {{ identity_key("other_connection || '|' || other_feed || '|' || other_record_id") }},
+    {{ key_hash("connection || '|' || feed || '|' || record_id") }},
+    {{ key_hash("other_connection || '|' || other_feed || '|' || other_record_id") }},
     true
 from record_ties
 union all

@@ -39,7 +39,7 @@ select
     greatest(arrived.last_seen_on, coalesce(known.last_seen_on, arrived.last_seen_on)) as last_seen_on,
     least(arrived.first_at, coalesce(known.first_at, arrived.first_at)) as first_at,
     greatest(arrived.last_at, coalesce(known.last_at, arrived.last_at)) as last_at,
-    {{ identity_key("arrived.namespace || ':' || arrived.identifier") }} as identifier_key,
+    {{ key_hash("arrived.namespace || ':' || arrived.identifier") }} as identifier_key,
     {{ record_key("arrived") }} as record_key
 from arrived
 left join {{ this }} as known
@@ -47,7 +47,7 @@ left join {{ this }} as known
 {% else %}
 select
     *,
-    {{ identity_key("namespace || ':' || identifier") }} as identifier_key,
+    {{ key_hash("namespace || ':' || identifier") }} as identifier_key,
     {{ record_key("arrived") }} as record_key
 from arrived
 {% endif %}
