@@ -1,11 +1,11 @@
 """The parts of One ID that SQL does badly: who held a number when, who belongs together, likely pairs, and measuring.
 
 Nothing here reads configuration, Dagster or dbt. The dbt models `int_identity_islands`, `int_identity_tenures`,
-`int_identity_resolution` and `int_identity_households` call the kernels, `int_identity_suggestions` asks for likely
+`int_identity_groups`, `int_identity_resolution` and `int_identity_households` call the kernels, `int_identity_suggestions` asks for likely
 pairs, and the command `linli score` measures.
 """
 
-from dagster_project.identity.components import connect, connect_households
+from dagster_project.identity.components import connect, connect_households, connect_nodes
 from dagster_project.identity.islands import join_islands
 from dagster_project.identity.resolution import resolve_tables
 from dagster_project.identity.scores import score_records
@@ -16,6 +16,7 @@ __all__ = [
     "TenureRules",
     "connect",
     "connect_households",
+    "connect_nodes",
     "join_islands",
     "resolve_tables",
     "score_records",

@@ -49,6 +49,17 @@ def connect(node_count: int, left: NDArray[np.int64], right: NDArray[np.int64]) 
     return _connect(node_count, left, right)
 
 
+def connect_nodes(links: pa.Table) -> pa.Table:
+    """Groups of numbered things under links (node_a, node_b: int64 of any size).
+
+    Returns a row per linked node, in order: node_no, and group_no, the smallest node of its group.
+    """
+    left, right = links.column("node_a").to_numpy(), links.column("node_b").to_numpy()
+    nodes, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+    root = connect(len(nodes), places[: len(left)], places[len(left) :])
+    return pa.table({"node_no": nodes, "group_no": nodes[root]})
+
+
 def connect_households(ties: pa.Table) -> pa.Table:
     """Members who share numbers, directly or through others.
 

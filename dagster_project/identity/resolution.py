@@ -26,9 +26,8 @@ FOREVER = np.iinfo(np.int64).max
 ALWAYS = np.iinfo(np.int64).min
 EVENTS = ("created", "merged", "split", "reassigned")
 _CREATED, _MERGED, _SPLIT, _REASSIGNED = range(4)
-_DECIDED = (
-    1_000_000  # refused because somebody decided so; other refusals name the class that would be broken
-)
+# refusals from here on are for nodes that are known to be two people's; others name the class that would be broken
+_APART = 1_000_000
 
 
 class Nodes(NamedTuple):
@@ -58,8 +57,8 @@ class Links(NamedTuple):
 class Resolution(NamedTuple):
     """root: per node, smallest node of its member, −1 when no statement names it any more.
 
-    refused_by: per link, −1 when followed, else the class that it would break or DECIDED; refused_a, refused_b: the
-    two nodes that cannot be one person's. The other arrays have one entry per event: night, kind (see EVENTS),
+    refused_by: per link, −1 when followed, else the class that it would break, or _APART + why two nodes are known to
+    be two people's; refused_a, refused_b: the two nodes that cannot be one person's. The other arrays have one entry per event: night, kind (see EVENTS),
     member (root), other (root or −1), node and link that it is about (−1: none).
     """
 
@@ -82,8 +81,8 @@ def resolve(
 
     Args:
         limits: per class, how many groups of it a person may have at one time.
-        apart: shape (n, 3): pairs of nodes that somebody decided are different people, and the night since which
-            (ALWAYS: on every night).
+        apart: shape (n, 4): pairs of nodes that are known to be different people, the night since which (ALWAYS: on
+            every night), and why (a number of the caller's, ≥ 0).
 
     Raises:
         ValueError: arrays of unequal length, or a link that names no node; the kernels check no bounds.
@@ -93,7 +92,7 @@ def resolve(
     links = Links(*(np.ascontiguousarray(array, dtype=np.int64) for array in links))
     if len({len(array) for array in nodes}) > 1 or len({len(array) for array in links}) > 1:
         raise ValueError("nodes or links of unequal length")
-    apart = np.empty((0, 3), np.int64) if apart is None else np.ascontiguousarray(apart, dtype=np.int64)
+    apart = np.empty((0, 4), np.int64) if apart is None else np.ascontiguousarray(apart, dtype=np.int64)
     for array in (links.left, links.right, apart[:, :2]):
         if array.size and not 0 <= array.min() <= array.max() < count:
             raise ValueError(f"a link names a node outside 0 … {count - 1}")
@@ -183,14 +182,15 @@ def _conflict(found, of_first, group_class, group, starts, ends, limits):
 
 
 @njit(cache=True)
-def _is_apart(found, of_first, other_root, parent, night, apart_begin, apart_other, apart_since):
-    """Nodes of two sets, the second under `other_root`, that by that night somebody decided are different people."""
+def _are_apart(found, of_first, other_root, parent, night, apart_begin, apart_other, apart_since, apart_why):
+    """Whether two sets of nodes, the second under `other_root`, are known by that night to be different people: why or
+    −1, and two nodes that are."""
     for i in range(of_first):
         u = found[i]
         for j in range(apart_begin[u], apart_begin[u + 1]):
             if apart_since[j] <= night and find_root(parent, apart_other[j]) == other_root:
-                return u, apart_other[j]
-    return -1, -1
+                return _APART + apart_why[j], u, apart_other[j]
+    return -1, -1, -1
 
 
 @njit(cache=True)
@@ -256,9 +256,10 @@ def _resolve(since, until, group_class, group, starts, ends, left, right, on, of
     apart_order, apart_begin = _by_key(both, count)
     apart_other = np.empty(len(both), dtype=np.int64)
     apart_since = np.empty(len(both), dtype=np.int64)
+    apart_why = np.empty(len(both), dtype=np.int64)
     for i in range(len(both)):
         apart_other[i] = both[apart_order[i] ^ 1]
-        apart_since[i] = apart[apart_order[i] // 2, 2]
+        apart_since[i], apart_why[i] = apart[apart_order[i] // 2, 2], apart[apart_order[i] // 2, 3]
 
     root = np.full(count, -1)
     before = np.full(count, -1)
@@ -307,11 +308,10 @@ def _resolve(since, until, group_class, group, starts, ends, left, right, on, of
                 kept, gone = min(a, b), max(a, b)
                 if heads[kept] != -1 and heads[gone] != -1:
                     found, of_first = _gather(heads[kept], heads[gone], nexts)
-                    x, y = _is_apart(
-                        found, of_first, gone, parent, night, apart_begin, apart_other, apart_since
+                    kind, x, y = _are_apart(
+                        found, of_first, gone, parent, night, apart_begin, apart_other, apart_since, apart_why
                     )
-                    kind = _DECIDED
-                    if x == -1:
+                    if kind == -1:
                         kind, x, y = _conflict(found, of_first, group_class, group, starts, ends, limits)
                     if kind != -1:
                         refused_by[link], refused_a[link], refused_b[link] = kind, x, y
@@ -365,7 +365,8 @@ def resolve_tables(
             ids of one WeChat account are one), starts_at, ends_at (seconds or null), until_on (may be absent; null:
             still named).
         links: strongest first: link_no, node_a, node_b, first_seen_on, until_on (may be absent; null: still followed).
-        apart: node_a, node_b: nodes that somebody decided are different people, since (may be absent; null: always).
+        apart: node_a, node_b: nodes that are known to be different people, since (may be absent; null: always), reason
+            (text; may be absent: decision). In order, since of several reasons the first is named.
         max_accounts: ids of one kind of WeChat id at one time; max_cards: of cards of one system; max_phones.
 
     Returns:
@@ -397,6 +398,9 @@ def resolve_tables(
         return np.where(np.isnat(found), missing, found.astype(np.int64))
 
     # an account is a person's for good: that it was not used is no proof that somebody else may have one
+    if "reason" not in apart.column_names:
+        apart = apart.append_column("reason", pa.array(["decision"] * apart.num_rows, pa.string()))
+    whys = apart.column("reason").combine_chunks().dictionary_encode()
     is_account = np.array([not (n == "phone" or n.startswith("pos_member ")) for n in names] + [False])[
         classes
     ]
@@ -419,11 +423,19 @@ def resolve_tables(
         ),
         limits,
         np.column_stack(
-            [seconds(apart, "node_a", 0), seconds(apart, "node_b", 0), nights(apart, "since", ALWAYS)]
+            [
+                seconds(apart, "node_a", 0),
+                seconds(apart, "node_b", 0),
+                nights(apart, "since", ALWAYS),
+                whys.indices.to_numpy().astype(np.int64),
+            ]
         ),
     )
     refused = np.flatnonzero(found.refused_by != -1)
-    broken = np.array([*names, "decision"], dtype=object)[np.minimum(found.refused_by[refused], len(names))]
+    by = found.refused_by[refused]
+    broken = np.array([*names, *whys.dictionary.to_pylist()], dtype=object)[
+        np.where(by >= _APART, by - _APART + len(names), by)
+    ]
     return pa.concat_tables(
         [
             _part("node", node_no=np.arange(count), member_no=found.root),

@@ -3,6 +3,7 @@
 {% macro identity_overruled(kind) -%}
     case
         when {{ kind }} = 'decision' then 'decided_different'
+        when {{ kind }} = 'two_places' then 'two_places_at_once'
         when {{ kind }} = 'phone' then 'too_many_phones'
         when {{ kind }} like 'pos_member %' then 'too_many_cards'
         else 'two_wechat_accounts'

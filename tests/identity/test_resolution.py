@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from dagster_project.identity.resolution import (
-    _DECIDED,
+    _APART,
     ALWAYS,
     EVENTS,
     FOREVER,
@@ -42,12 +42,12 @@ class Graph(NamedTuple):
             whole = [[FOREVER if cell is None else cell for cell in row] for row in rows]
             return list(np.array(whole, dtype=np.int64).reshape(len(rows), width).T)
 
-        apart = np.array([(a, b, ALWAYS if s is None else s) for a, b, s in self.apart], dtype=np.int64)
+        apart = np.array([(a, b, ALWAYS if s is None else s, 0) for a, b, s in self.apart], dtype=np.int64)
         return (
             Nodes(*columns(self.nodes, 6)),
             Links(*columns(self.links, 4)),
             np.array(self.limits, dtype=np.int64),
-            apart.reshape(len(self.apart), 3),
+            apart.reshape(len(self.apart), 4),
         )
 
     def known_on(self, night: int) -> Graph:
@@ -133,7 +133,7 @@ def put_together(graph: Graph, night: int) -> tuple[Roots, dict[int, set[int]], 
             {x, y} <= one | other and (x in one) != (y in one) and (decided is None or decided <= night)
             for x, y, decided in graph.apart
         ):
-            refused[number] = {_DECIDED}
+            refused[number] = {_APART}
         elif broken := broken_by(graph, one, other):
             refused[number] = broken
         else:
@@ -226,7 +226,7 @@ def test_a_refusal_names_two_that_cannot_be_one_persons() -> None:
             a, b = int(found.refused_a[link]), int(found.refused_b[link])
             checked += 1
             assert found.root[a] != found.root[b]
-            if found.refused_by[link] == _DECIDED:
+            if found.refused_by[link] == _APART:
                 assert {a, b} in [set(pair[:2]) for pair in graph.apart]
             else:
                 _, _, kind, thing, start, end = graph.nodes[a]
@@ -432,7 +432,7 @@ def test_the_weaker_of_two_links_gives_way() -> None:
 
 def test_a_decision_holds_across_everything_in_between() -> None:
     chain = [(0, 1), (1, 2), (2, 3)]
-    assert simple([-1] * 4, chain, apart=[(3, 0, None)]) == ([0, 0, 0, 3], [-1, -1, _DECIDED])
+    assert simple([-1] * 4, chain, apart=[(3, 0, None)]) == ([0, 0, 0, 3], [-1, -1, _APART])
 
 
 def test_no_nodes_and_no_links() -> None:

@@ -19,7 +19,7 @@ def model(dbt, session):
         .order("link_no")
         .project("link_no, node_a, node_b, first_seen_on, until_on")
         .to_arrow_table(),
-        dbt.ref("int_identity_apart").order("node_a, node_b").to_arrow_table(),
+        dbt.ref("int_identity_apart").order("node_a, node_b, reason").to_arrow_table(),
         max_accounts=rules["max_wechat_accounts_per_phone"],
         max_cards=rules["max_cards_per_phone"],
         max_phones=rules["max_phones_per_member"],
