@@ -61,15 +61,15 @@ def connect_nodes(links: pa.Table) -> pa.Table:
 
 
 def connect_households(ties: pa.Table) -> pa.Table:
-    """Members who share numbers, directly or through others.
+    """Members who have something in common, directly or through others.
 
-    `ties`, sorted by phone: phone, member_id, member_no (int64, 0 … in order of arrival). Returns a row per member:
+    `ties`, sorted by thing: thing, member_id, member_no (int64, 0 … in order of arrival). Returns a row per member:
     member_id and head_member_id, the earliest member of the household.
     """
     numbers = ties.column("member_no").to_numpy()
     count = int(numbers.max()) + 1 if len(numbers) else 0
-    phones = ties.column("phone").combine_chunks().dictionary_encode().indices.to_numpy()
-    together = np.flatnonzero(phones[1:] == phones[:-1])
+    things = ties.column("thing").combine_chunks().dictionary_encode().indices.to_numpy()
+    together = np.flatnonzero(things[1:] == things[:-1])
     root = connect(count, numbers[together], numbers[together + 1])
     first = np.zeros(count, dtype=np.int64)
     first[numbers] = np.arange(len(numbers))

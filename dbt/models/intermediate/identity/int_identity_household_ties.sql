@@ -1,28 +1,117 @@
--- Members who share a number that proves none of them: one household, while they are no more than a family is.
--- Grain: phone × member.
+-- What members of one household have in common, each with accounts of her own: a number that proves none of them, the
+-- very place where they live, or the number that fetches their orders at one pick-up site. As long as they are no more
+-- than a family is. All members, every night: whoever moves in changes the household of those who live there.
+-- Grain: thing in common × member.
 {{ config(materialized="table") }}
 
-with sharing as (
-    select distinct
-        links.identifier_b as phone,
-        members.member_id,
-        members.member_since
-    from {{ ref("int_identity_links") }} as links
-    inner join {{ ref("int_identity_members") }} as members
-        on links.namespace_a = members.namespace and links.identifier_a = members.identifier and members.segment = ''
-    where links.refusal = 'shared_phone'
+with rules as (
+    select * from {{ source("ops", "rule_identity") }}
+),
+
+members as (
+    select member_id, first_seen_on from {{ ref("int_members_described") }}
+),
+
+identifiers as (
+    select member_id, identifier, is_shared, valid_to
+    from {{ ref("member_identifiers") }}
+    where namespace = 'phone'
+),
+
+guards as (
+    select phone from {{ ref("int_identity_phone_guards") }}
+),
+
+recognitions as (
+    select connection, feed, record_id, member_id
+    from {{ ref("int_record_recognitions") }}
+    where feed in ('users', 'orders') and member_id is not null
+),
+
+users as (
+    select connection, record_id, lng, lat
+    from {{ ref("stg_groupbuy__users") }}
+    where lng is not null and lat is not null
+),
+
+orders as (
+    select connection, order_id, openid, pickup_site, receiver_phone_token
+    from {{ ref("stg_groupbuy__orders") }}
+    where {{ is_linkable_phone("receiver_phone_kind") }} and pickup_site is not null
+),
+
+-- a place that more accounts than some families have is a pick-up site or the middle of a village
+homes as (
+    select lng, lat
+    from users
+    group by lng, lat
+    having count(*) between 2 and 2 * (select max_household_members from rules)
+),
+
+living as (
+    select
+        'place' as basis,
+        cast(users.lng as varchar) || ',' || cast(users.lat as varchar) as thing,
+        recognitions.member_id
+    from users
+    inner join homes on users.lng = homes.lng and users.lat = homes.lat
+    inner join recognitions
+        on
+            users.connection = recognitions.connection
+            and recognitions.feed = 'users'
+            and users.record_id = recognitions.record_id
+),
+
+receivers as (
+    select receiver_phone_token
+    from orders
+    where receiver_phone_token not in (select phone from guards)
+    group by receiver_phone_token
+    having count(distinct openid) > 1
+),
+
+-- somebody sends a present once
+fetching as (
+    select
+        'receiver' as basis,
+        orders.receiver_phone_token || ',' || orders.pickup_site as thing,
+        recognitions.member_id
+    from orders
+    inner join receivers on orders.receiver_phone_token = receivers.receiver_phone_token
+    inner join recognitions
+        on
+            orders.connection = recognitions.connection
+            and recognitions.feed = 'orders'
+            and orders.order_id = recognitions.record_id
+    group by 1, 2, 3
+    having count(*) > 1
+),
+
+sharing as (
+    select 'number' as basis, identifier as thing, member_id
+    from identifiers
+    where is_shared and valid_to is null
+    union
+    select basis, thing, member_id from living
+    union
+    select basis, thing, member_id from fetching
 ),
 
 counted as (
-    select *, count(*) over (partition by phone) as members
+    select *, count(*) over (partition by basis, thing) as members
     from sharing
+),
+
+final as (
+    select
+        counted.basis,
+        counted.thing,
+        counted.member_id,
+        dense_rank() over (order by members.first_seen_on, counted.member_id) - 1 as member_no
+    from counted
+    inner join members on counted.member_id = members.member_id
+    cross join rules
+    where counted.members between 2 and rules.max_household_members
 )
 
-select
-    counted.phone,
-    counted.member_id,
-    counted.member_since,
-    dense_rank() over (order by counted.member_since, counted.member_id) - 1 as member_no
-from counted
-cross join {{ source("ops", "rule_identity") }} as rules
-where counted.members between 2 and rules.max_household_members
+select * from final
