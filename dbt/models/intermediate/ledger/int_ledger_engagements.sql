@@ -1,4 +1,4 @@
--- Grain: one row per coupon event or entry of points that a person had a hand in, as its source posted it.
+-- Grain: one row per coupon event or entry of points that a person had a hand in, as its record says it.
 
 with
 
@@ -16,9 +16,9 @@ groupbuy_coupons as (
 
 ),
 
-points as (
+entries as (
 
-    select * from {{ ref('stg_pos__points') }}
+    select * from {{ ref('int_point_entries') }} where kind in ('earn', 'spend')
 
 ),
 
@@ -48,17 +48,16 @@ where event in ('issued', 'redeemed', 'expired')
 
 union all
 
--- sources write what was spent with either sign
 select
     case kind when 'earn' then 'points_earned' else 'points_spent' end,
     connection,
-    'points',
+    feed,
     record_id,
     occurred_at,
     first_arrived_on,
-    'pos',
-    ref_id,
+    channel,
+    ref,
     cast(null as bigint),
     abs(points)
-from points
-where kind = 'spend' or (kind = 'earn' and points > 0)
+from entries
+where points <> 0 or kind = 'spend'
