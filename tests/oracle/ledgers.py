@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import groupby
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 
 from tests.oracle.log import Event, Known
 
@@ -55,66 +56,62 @@ def _posted(known: Known) -> list[Entry]:
 
 
 def _of_orders(known: Known) -> list[Entry]:
-    """Earned and spent when paid; until then points that are spent are locked. A closed order earned nothing."""
+    """Earned and spent when paid; from the order until then what is to be spent is locked. A closed order did nothing."""
     earned = {event.record_id: event.points for event in known.by_kind["order_paid"]}
-    late = {event.record_id for event in known.by_kind["order_paid"] if event.state == "late"}
-    cancelled = {event.record_id for event in known.by_kind["order_cancelled"]}
-    closed = {event.record_id: event.when for event in known.by_kind["order_unpaid"]}
-    paid_at = {event.record_id: event.when for event in known.by_kind["order_paid"]}
+    paid = {event.record_id: event.when for event in known.by_kind["order_paid"]}
+    closed = _closed(known)
     out = []
     for event in known.by_kind["order_placed"]:
         record, member = event.record_id, known.member_of(event)
         spent = int(event.detail.get("points_spent", 0))
         account = f"{event.detail['appid']}:{event.detail['openid']}"
-
-        def add(
-            kind: str,
-            points: int,
-            at: datetime,
-            event: Event = event,
-            member: str | None = member,
-            account: str = account,
-        ) -> None:
-            key = f"{'|'.join(event.record)}|{kind}"
-            out.append(Entry(key, member, account, at, kind, points, event.record_id, _GROUPBUY))
-
-        if record in paid_at and record not in cancelled:
-            if earned[record]:
-                add("earn", earned[record], paid_at[record])
-            if spent:
-                add("spend", -spent, paid_at[record])
-        if spent and (record not in paid_at or record in late):
-            add("lock", -spent, event.when)
-            end = paid_at.get(record) or closed.get(record)
-            if end:
-                add("release", spent, end)
+        moves: list[tuple[str, int, datetime | None]] = []
+        settled = closed.get(record, paid.get(record))
+        if record in paid and record not in closed:
+            moves += [("earn", earned[record], paid[record]), ("spend", -spent, paid[record])]
+        if settled != event.when or record in closed:
+            moves += [("lock", -spent, event.when), ("release", spent, settled)]
+        out += [
+            Entry(f"{'|'.join(event.record)}|{kind}", member, account, at, kind, points, record, _GROUPBUY)
+            for kind, points, at in moves
+            if points and at
+        ]
     return out
+
+
+def _closed(known: Known) -> dict[str, datetime]:
+    """When an order was closed, before it was paid or after."""
+    return {e.record_id: e.when for kind in ("order_unpaid", "order_cancelled") for e in known.by_kind[kind]}
 
 
 @dataclass
 class Balance:
-    balance: int = 0
-    locked: int = 0
-    by_channel: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """In points of the chain: those of each connection times its factor, to the thousandth."""
+
+    balance: Decimal = Decimal(0)
+    locked: Decimal = Decimal(0)
+    by_channel: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     negative_days: set[object] = field(default_factory=set)  # business dates at which it was below zero
 
     @property
-    def available(self) -> int:
+    def available(self) -> Decimal:
         return self.balance - self.locked
 
 
-def balances(known: Known) -> dict[str, Balance]:
-    """Balance by member; below zero at any entry's instant marks the day."""
+def balances(known: Known, factors: Mapping[str, Decimal] | None = None) -> dict[str, Balance]:
+    """Balance by member; below zero at any entry's instant marks the day. `factors`: of connections, else 1."""
     out: dict[str, Balance] = defaultdict(Balance)
     for entry in entries(known):
         if entry.member is None:
             continue
         one = out[entry.member]
+        factor = (factors or {}).get(entry.entry_id.split("|")[0], Decimal(1))
+        points = (entry.points * factor).quantize(Decimal("0.001"), ROUND_HALF_UP)
         if entry.kind in ("lock", "release"):
-            one.locked -= entry.points
+            one.locked -= points
             continue
-        one.balance += entry.points
-        one.by_channel[entry.channel] += entry.points
+        one.balance += points
+        one.by_channel[entry.channel] += points
         if one.balance < 0:
             one.negative_days.add(known.business_date(entry.at))
     return dict(out)
@@ -138,12 +135,61 @@ def reported_differences(known: Known) -> dict[str, int]:
     return out
 
 
+def posting_differences(known: Known) -> set[tuple[str, str]]:
+    """(kind, record) of what tickets say and the ledger of points does not, and of what it says twice.
+
+    Only of days since the ledger began. A voided sale may have been spared both; a return takes back whole points of
+    the share that came back, a void all.
+    """
+    booked = [e for kind in ("earn", "spend", "adjust", "expire") for e in known.by_kind[f"points_{kind}"]]
+    if not booked:
+        return set()
+    first = min(event.night for event in booked if event.night)
+    posted: dict[tuple[str, str], list[int]] = defaultdict(list)
+    back: set[str] = set()
+    for event in booked:
+        posted[event.ref, event.kind.removeprefix("points_")].append(event.points)
+        if event.points < 0 and event.kind in ("points_earn", "points_adjust"):
+            back.add(event.ref)
+    out = set()
+    sales = {event.record_id: event for event in known.by_kind["sale"]}
+    late = {event.record_id: event.detail for event in known.by_kind["late_card"]}
+    voided = {event.ref for event in known.by_kind["void"]}
+    for record, sale in sales.items():
+        if known.business_date(sale.when, sale.store_code) < first:
+            continue
+        told = {**sale.detail, **late.get(record, {})}
+        for kind, said in (
+            ("earn", int(told.get("points_earned") or 0)),
+            ("spend", -int(told.get("points_spent") or 0)),
+        ):
+            found = [points for points in posted[record, kind] if kind != "earn" or points > 0]
+            if said and not found and record not in voided:
+                out.add((f"{kind}_not_posted", record))
+            elif said and found and said not in (sum(found), sum(set(found))):
+                out.add(("amount_differs", record))
+            if len(found) > len(set(found)) and said != sum(found):
+                out.add(("posted_twice", record))
+    for event in [*known.by_kind["return"], *known.by_kind["void"]]:
+        of = sales.get(event.ref)
+        if of is None or (event.kind == "return" and event.state != "linked"):
+            continue
+        if known.business_date(of.when, of.store_code) < first:
+            continue
+        earned = sum(points for points in posted[event.ref, "earn"] if points > 0)
+        share = min(event.amount_fen, of.amount_fen)
+        due = earned if event.kind == "void" else earned * share // of.amount_fen if of.amount_fen else 0
+        if due and event.record_id not in back and event.ref not in back:
+            out.add(("reversal_not_posted", event.record_id))
+    return out
+
+
 @dataclass
 class Coupon:
-    """One code of the chain's one pool. `exceptions` are (kind, the event it is about)."""
+    """One code of the chain's one pool. `exceptions` are (kind, the record it is about)."""
 
     code: str
-    status: str = ""
+    status: str = "issued"
     template_id: str = ""
     holder: str | None = None
     issued_at: datetime | None = None
@@ -153,72 +199,111 @@ class Coupon:
     exceptions: set[tuple[str, str]] = field(default_factory=set)
 
 
-def coupons(known: Known) -> dict[str, Coupon]:
-    """The life of every code that was told of, by code."""
-    told = [
-        e for kind in ("issued", "redeemed", "expired", "voided") for e in known.by_kind[f"coupon_{kind}"]
-    ]
-    told.sort(key=lambda e: (e.ref, e.when, e.record_id))
-    out = {code: _life(known, code, list(events)) for code, events in groupby(told, key=lambda e: e.ref)}
-    paid = {event.record_id for event in known.by_kind["order_paid"]}
-    closed = {e.record_id for kind in ("order_unpaid", "order_cancelled") for e in known.by_kind[kind]}
-    posted = {event.detail.get("used_on") for event in known.by_kind["coupon_redeemed"]}
-    for event in known.by_kind["order_placed"]:
-        code = event.detail.get("coupon_code")
-        if not code:
-            continue
-        one = out.setdefault(code, Coupon(code))
-        if event.record_id not in paid and event.record_id not in closed:
-            one.locked_by.add(event.record_id)
-            if one.status == "issued":
-                one.status = "locked"
-        elif event.record_id in paid and event.record_id not in closed and event.record_id not in posted:
-            one.exceptions.add(("use_not_posted", event.record_id))
-            if one.status in ("", "issued"):
-                one.status, one.used_on = "redeemed", event.record_id
+@dataclass(frozen=True)
+class Use:
+    """A redemption: as a source posted it, or, where none did, as a paid order tells."""
+
+    record_id: str
+    when: datetime
+    member: str | None
+    used_on: str
+    is_told_by_order: bool = False
+
+
+def coupons(known: Known, valid_hours: Mapping[str, int] | None = None) -> dict[str, Coupon]:
+    """The life of every code that was told of, by code. `valid_hours`: of templates whose end the rules know."""
+    told: dict[str, list[Event]] = defaultdict(list)
+    for kind in ("issued", "redeemed", "expired", "voided"):
+        for event in known.by_kind[f"coupon_{kind}"]:
+            told[event.ref].append(event)
+    orders: dict[str, list[Event]] = defaultdict(list)
+    for order in known.by_kind["order_placed"]:
+        if order.detail.get("coupon_code"):
+            orders[order.detail["coupon_code"]].append(order)
+    paid = {event.record_id: event.when for event in known.by_kind["order_paid"]}
+    closed = _closed(known)
+    out = {}
+    for code in sorted(told.keys() | orders.keys()):
+        events = sorted(told[code], key=lambda e: (e.when, "|".join(e.record)))
+        taken = [order for order in orders[code] if order.record_id in paid and order.record_id not in closed]
+        uses = [
+            Use(e.record_id, e.when, known.member_of(e), e.detail.get("used_on") or _only(e, taken))
+            for e in events
+            if e.kind == "coupon_redeemed"
+        ]
+        posted = {use.used_on for use in uses}
+        uses += [
+            Use(o.record_id, paid[o.record_id], known.member_of(o), o.record_id, True)
+            for o in taken
+            if o.record_id not in posted
+        ]
+        one = out[code] = _life(known, code, events, uses, valid_hours or {})
+        one.locked_by = {
+            o.record_id
+            for o in orders[code]
+            if o.record_id not in paid and o.record_id not in closed and o.record_id not in posted
+        }
+        if one.locked_by and one.status == "issued":
+            one.status = "locked"
     return out
 
 
-def _life(known: Known, code: str, events: list[Event]) -> Coupon:
+def _only(use: Event, taken: list[Event]) -> str:
+    """A use that names no order is that of the one order of its connection which names the code."""
+    of = [order.record_id for order in taken if order.connection == use.connection]
+    return of[0] if len(of) == 1 else ""
+
+
+def _life(
+    known: Known, code: str, events: list[Event], uses: list[Use], valid_hours: Mapping[str, int]
+) -> Coupon:
     one = Coupon(code)
     issues = [e for e in events if e.kind == "coupon_issued"]
-    uses = [e for e in events if e.kind == "coupon_redeemed"]
-    ends = [e for e in events if e.kind in ("coupon_expired", "coupon_voided")]
-    one.template_id = next((e.state for e in events if e.state), "")
+    ends = [(e.when, e.kind.removeprefix("coupon_")) for e in events if e.kind in ("coupon_expired", "coupon_voided")]
+    named = [e.state for e in [*issues, *events] if e.state]
+    one.template_id = named[0] if named else ""
     if issues:
-        one.issued_at, one.holder, one.status = issues[0].when, known.member_of(issues[0]), "issued"
+        one.issued_at = issues[0].when
+        one.holder = next(filter(None, map(known.member_of, issues)), None)
         one.exceptions |= {
-            ("issued_twice", again.record_id) for again in issues[1:] if known.member_of(again) != one.holder
+            ("issued_twice", again.record_id)
+            for again in issues
+            if one.holder and known.member_of(again) not in (None, one.holder)
         }
+        if one.template_id in valid_hours:
+            ends.append((issues[0].when + timedelta(hours=valid_hours[one.template_id]), "promised"))
     if uses:
-        # the first valid one counts, and where none is, the first
-        valid = [use for use in uses if not _wrong(known, use, issues, ends)]
+        # the first valid one counts, and where none is, the first; an unknown holder is doubtful only
+        uses = sorted(uses, key=lambda use: (use.when, use.record_id))
+        valid = [use for use in uses if not _wrong(one, use, ends)]
         counted = (valid or uses)[0]
-        one.status, one.redeemed_at = "redeemed", counted.when
-        one.used_on = counted.detail.get("used_on", "")
+        one.status, one.redeemed_at, one.used_on = "redeemed", counted.when, counted.used_on
         for use in uses:
-            one.exceptions |= {(kind, use.record_id) for kind in _wrong(known, use, issues, ends)}
+            one.exceptions |= {(kind, use.record_id) for kind in _wrong(one, use, ends)}
+            if issues and one.holder is None:
+                one.exceptions.add(("holder_unknown", use.record_id))
+            if use.is_told_by_order:
+                one.exceptions.add(("use_not_posted", use.record_id))
             if use is not counted:
                 one.exceptions.add(("redeemed_twice", use.record_id))
-    elif ends:
-        one.status = ends[0].kind.removeprefix("coupon_")
+        return one
+    # what a template promises ends by itself, when its day is over
+    over = [(at, how) for at, how in sorted(ends) if how != "promised" or known.business_date(at) <= known.as_of]
+    if over:
+        one.status = "voided" if over[0][1] == "voided" else "expired"
     return one
 
 
-def _wrong(known: Known, use: Event, issues: list[Event], ends: list[Event]) -> set[str]:
+def _wrong(one: Coupon, use: Use, ends: list[tuple[datetime, str]]) -> set[str]:
     """Why a use is not valid; the instant of the end is still in time, that of the issue too."""
     out = set()
-    if not issues:
+    if one.issued_at is None:
         out.add("never_issued")
-    elif use.when < issues[0].when:
+    elif use.when < one.issued_at:
         out.add("before_issue")
-    if any(end.kind == "coupon_expired" and use.when > end.when for end in ends):
-        out.add("after_expiry")
-    if any(end.kind == "coupon_voided" and use.when > end.when for end in ends):
-        out.add("after_void")
-    user, holder = known.member_of(use), known.member_of(issues[0]) if issues else None
-    if issues and user is None and holder is None:
-        out.add("holder_unknown")
-    if user and holder and user != holder:
+    for at, how in ends:
+        if use.when > at:
+            out.add("after_void" if how == "voided" else "after_expiry")
+    if use.member and one.holder and use.member != one.holder:
         out.add("other_member")
     return out
