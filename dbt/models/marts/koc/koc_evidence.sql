@@ -1,11 +1,95 @@
--- Grain: one row per order, share or complaint that the KOC rule looked at, as of a night. No rows yet.
+-- Grain: one row per order, share or complaint that the KOC rule looked at, as of a night.
+-- Told of whoever is not a plain no, and of whoever shared or complained.
+
+with
+
+koc as (
+
+    select as_of_date, member_id, eligible from {{ ref('koc') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('int_orders') }} where is_purchase and member_id is not null
+
+),
+
+engagements as (
+
+    select * from {{ ref('engagements') }} where kind in ('share', 'complaint') and member_id is not null
+
+),
+
+run_context as (
+
+    select * from {{ source('ops', 'run_context') }}
+
+),
+
+spoken as (
+
+    select
+        engagements.member_id,
+        engagements.kind,
+        engagements.engagement_key as ref,
+        engagements.business_date,
+        cast(null as bigint) as amount_fen,
+        engagements.is_counted as counts
+    from engagements
+    cross join run_context
+    where
+        engagements.business_date <= run_context.as_of_date
+        and (
+            engagements.kind = 'complaint'
+            or {{ days_between('engagements.business_date', 'run_context.as_of_date') }} between 0 and 29
+        )
+
+),
+
+told as (
+
+    select
+        as_of_date,
+        member_id
+    from koc
+    where eligible <> 'no' or member_id in (select member_id from spoken)
+
+),
+
+bought as (
+
+    select
+        orders.member_id,
+        'order' as kind,
+        orders.order_key as ref,
+        orders.business_date,
+        orders.spend_fen as amount_fen,
+        true as counts
+    from orders
+    cross join run_context
+    where {{ days_between('orders.business_date', 'run_context.as_of_date') }} between 0 and 29
+
+),
+
+evidence as (
+
+    select * from bought
+
+    union all
+
+    select * from spoken
+
+)
 
 select
-    cast(null as date) as as_of_date,
-    cast(null as varchar) as member_id,
-    cast(null as varchar) as kind,
-    cast(null as varchar) as ref,
-    cast(null as date) as business_date,
-    cast(null as bigint) as amount_fen,
-    cast(null as boolean) as counts
-where false
+    told.as_of_date,
+    evidence.member_id,
+    evidence.kind,
+    evidence.ref,
+    evidence.business_date,
+    evidence.amount_fen,
+    evidence.counts
+from evidence
+inner join told
+    on evidence.member_id = told.member_id

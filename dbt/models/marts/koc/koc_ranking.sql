@@ -1,11 +1,65 @@
--- Grain: one row per month and place. No rows yet.
+-- Grain: one row per month and place; an order is worth what is left of it, in its own month.
+
+with
+
+commissions as (
+
+    select * from {{ ref('commissions') }}
+
+),
+
+statements as (
+
+    select * from {{ ref('commission_statements') }}
+
+),
+
+members as (
+
+    select member_id, home_store_code from {{ ref('members') }}
+
+),
+
+orders as (
+
+    select
+        order_key,
+        beneficiary_member_id as member_id,
+        min(case when entry_no = 0 then month end) as month,
+        sum(base_fen) as left_fen
+    from commissions
+    where level = 1
+    group by order_key, beneficiary_member_id
+
+),
+
+brought as (
+
+    select
+        month,
+        member_id,
+        count(*) as orders,
+        sum(left_fen) as left_fen
+    from orders
+    where left_fen > 0
+    group by month, member_id
+
+)
 
 select
-    cast(null as varchar) as month,
-    cast(null as integer) as place,
-    cast(null as varchar) as member_id,
-    cast(null as integer) as brought_orders,
-    cast(null as bigint) as brought_fen,
-    cast(null as bigint) as commission_fen,
-    cast(null as varchar) as store_code
-where false
+    brought.month,
+    cast(row_number() over (
+        partition by brought.month
+        order by brought.left_fen desc, brought.orders desc, brought.member_id
+    ) as integer) as place,
+    brought.member_id,
+    cast(brought.orders as integer) as brought_orders,
+    cast(brought.left_fen as bigint) as brought_fen,
+    statements.level1_fen + statements.level2_fen + statements.clawed_back_fen as commission_fen,
+    members.home_store_code as store_code
+from brought
+inner join statements
+    on brought.month = statements.month
+    and brought.member_id = statements.beneficiary_member_id
+left join members
+    on brought.member_id = members.member_id

@@ -1,0 +1,260 @@
+-- Grain: one row per order that is credited to a leader, and entry: 0 earns on what was paid, in the month of the order;
+-- each later day of refunds takes back, in the month of the refund.
+-- A group-buy order is its leader's. A counter sale is that of the leader of the member's newest group-buy purchase with
+-- one at or before it, for as many days as the rule says.
+
+with
+
+leaders as (
+
+    select
+        connection,
+        leader_id,
+        store_code
+    from {{ ref('stg_groupbuy__leaders') }}
+
+),
+
+refunds as (
+
+    select * from {{ ref('refunds') }}
+
+),
+
+rule as (
+
+    select * from {{ source('ops', 'rule_commission') }}
+
+),
+
+run_context as (
+
+    select * from {{ source('ops', 'run_context') }}
+
+),
+
+-- staff and tests earn nobody anything
+sales as (
+
+    select
+        orders.order_key,
+        orders.order_no,
+        orders.channel,
+        orders.connection,
+        orders.leader_id,
+        orders.store_code,
+        orders.member_id,
+        orders.member_no,
+        orders.ordered_at,
+        orders.business_date,
+        orders.net_fen,
+        orders.spend_fen,
+        orders.is_purchase
+    from {{ ref('int_orders') }} as orders
+    cross join run_context
+    where
+        orders.is_listed
+        and orders.net_fen > 0
+        and not orders.is_test
+        and not orders.is_staff
+        and orders.business_date <= run_context.as_of_date
+
+),
+
+of_leaders as (
+
+    select sales.*
+    from sales
+    inner join leaders
+        on sales.connection = leaders.connection
+        and sales.leader_id = leaders.leader_id
+    where sales.channel = 'groupbuy'
+
+),
+
+bonds as (
+
+    select
+        member_no,
+        order_no,
+        order_key,
+        ordered_at,
+        business_date,
+        connection,
+        leader_id,
+        row_number() over (partition by member_no order by ordered_at, order_key) as bond_no
+    from of_leaders
+    where is_purchase and member_no is not null
+
+),
+
+-- how many bonds there were by the time of each counter sale: the newest has that number
+counter as (
+
+    select
+        order_no,
+        is_bond,
+        cast(sum(case when is_bond then 1 else 0 end) over (
+            partition by member_no
+            order by ordered_at, is_bond desc, order_key
+            rows between unbounded preceding and current row
+        ) as bigint) as bond_no
+    from (
+        select member_no, order_no, order_key, ordered_at, true as is_bond from bonds
+
+        union all
+
+        select member_no, order_no, order_key, ordered_at, false
+        from sales
+        where channel = 'pos' and member_no in (select member_no from bonds)
+    ) as both_channels
+
+),
+
+bound as (
+
+    select
+        sales.*,
+        bonds.connection as leader_connection,
+        bonds.leader_id as bound_leader_id
+    from counter
+    cross join rule
+    inner join sales
+        on counter.order_no = sales.order_no
+    inner join bonds
+        on sales.member_no = bonds.member_no
+        and counter.bond_no = bonds.bond_no
+    where
+        not counter.is_bond
+        and {{ days_between('bonds.business_date', 'sales.business_date') }} <= rule.leader_bind_days
+
+),
+
+credited as (
+
+    select
+        order_key,
+        channel,
+        connection,
+        leader_id,
+        store_code,
+        member_id,
+        business_date,
+        net_fen,
+        spend_fen,
+        is_purchase
+    from of_leaders
+
+    union all
+
+    select
+        order_key,
+        channel,
+        leader_connection,
+        bound_leader_id,
+        store_code,
+        member_id,
+        business_date,
+        net_fen,
+        spend_fen,
+        is_purchase
+    from bound
+
+),
+
+given_back as (
+
+    select
+        order_key,
+        business_date,
+        sum(amount_fen) as amount_fen
+    from refunds
+    where order_key in (select order_key from credited)
+    group by order_key, business_date
+
+),
+
+left_over as (
+
+    select
+        credited.*,
+        given_back.business_date as refunded_on,
+        given_back.amount_fen as refund_fen,
+        sum(given_back.amount_fen) over (
+            partition by credited.order_key
+            order by given_back.business_date
+            rows between unbounded preceding and current row
+        ) as back_fen,
+        row_number() over (partition by credited.order_key order by given_back.business_date) as entry_no
+    from credited
+    inner join given_back
+        on credited.order_key = given_back.order_key
+
+),
+
+entries as (
+
+    select
+        order_key,
+        0 as entry_no,
+        business_date,
+        channel,
+        connection,
+        leader_id,
+        store_code,
+        member_id,
+        is_purchase,
+        spend_fen,
+        net_fen as sales_fen,
+        0 as refund_fen,
+        net_fen as left_fen,
+        0 as left_before_fen
+    from credited
+
+    union all
+
+    select
+        order_key,
+        entry_no,
+        refunded_on,
+        channel,
+        connection,
+        leader_id,
+        store_code,
+        member_id,
+        false,
+        0,
+        0,
+        refund_fen,
+        greatest(net_fen - back_fen, 0),
+        greatest(net_fen - back_fen + refund_fen, 0)
+    from left_over
+
+),
+
+rated as (
+
+    select
+        entries.*,
+        case when entries.channel = 'pos' then rule.leader_counter_bp else rule.leader_groupbuy_bp end as rate_bp
+    from entries
+    cross join rule
+
+)
+
+select
+    order_key,
+    cast(entry_no as integer) as entry_no,
+    business_date,
+    {{ month_text('business_date') }} as month,
+    channel,
+    connection,
+    leader_id,
+    store_code,
+    member_id,
+    is_purchase,
+    cast(spend_fen as bigint) as spend_fen,
+    cast(sales_fen as bigint) as sales_fen,
+    cast(refund_fen as bigint) as refund_fen,
+    {{ half_up('left_fen', 'rate_bp') }} - {{ half_up('left_before_fen', 'rate_bp') }} as amount_fen
+from rated
