@@ -33,6 +33,13 @@ SEGMENTS = SegmentFile.model_validate(
     }
 ).segments
 
+COMMISSION = {
+    "koc_level1_bp": 1500, "koc_level2_bp": 500, "koc_refund_window_days": 7, "koc_require_koc": True,
+    "koc_attribution": "invite_code", "koc_max_circle": 16, "cashier_join_fen": 200, "cashier_stay_days": 7,
+    "cashier_first_order_fen": 300, "cashier_first_order_days": 30, "cashier_scenes": "1,2,3",
+    "leader_groupbuy_bp": 800, "leader_counter_bp": 100, "leader_bind_days": 90, "rule_hash": "commission0",
+}  # fmt: skip
+
 META = {
     "_connection": "VARCHAR",
     "_feed": "VARCHAR",
@@ -63,9 +70,9 @@ class Warehouse:
         context = {"as_of_date": as_of, "timezone": "Asia/Shanghai", "cutover_minutes": 240, "run_seq": 1}
         self.ops("run_context", [{**context, "is_refresh": False}])
         self.ops("rule_churn", [{"l1_days": 7, "l2_days": 15, "l3_days": 30, "rule_hash": "churn0"}])
-        self.ops(
-            "rule_koc", [{"spend_30d_fen": 30000, "shares_30d": 5, "max_complaints": 0, "rule_hash": "koc0"}]
-        )
+        koc = {"spend_30d_fen": 30000, "shares_30d": 5, "max_complaints": 0, "silent_share_days": 30}
+        self.ops("rule_koc", [{**koc, "rule_hash": "koc0"}])
+        self.ops("rule_commission", [COMMISSION])
         self.ops(
             "rule_identity_health",
             [

@@ -43,17 +43,16 @@ def koc(known: Known, rules: Rules | None = None, day: date | None = None) -> di
                 found.evidence.add(("order", one.key))
     for event in known.by_kind["share"]:
         member = known.member_of(event)
-        if member and first <= event.when.date() <= as_of:
+        if member and first <= known.business_date(event.when) <= as_of:
             out[member].shares = (out[member].shares or 0) + 1
             out[member].evidence.add(("share", event.record_id))
     withdrawn = {event.record_id for event in known.by_kind["complaint_withdrawn"]}
     for event in known.by_kind["complaint_opened"]:
         member = known.member_of(event) or _buyer(known, event.ref)
-        if member and event.when.date() <= as_of:
+        if member and known.business_date(event.when) <= as_of:
             out[member].evidence.add(("complaint", event.record_id))
             out[member].complaints += event.record_id not in withdrawn
-    nights = [event.night for event in known.by_kind["share"] if event.night]
-    heard = bool(nights) and (known.as_of - max(nights)).days < chosen.silent_share_days
+    heard = _heard(known, chosen, as_of)
     for found in out.values():
         enough = (
             found.spend >= chosen.fewest_fen
@@ -64,6 +63,20 @@ def koc(known: Known, rules: Rules | None = None, day: date | None = None) -> di
         if not heard:
             found.shares = None
     return dict(out)
+
+
+def nobody(known: Known, rules: Rules | None = None, day: date | None = None) -> str:
+    """The answer for who neither bought, shared nor complained."""
+    chosen = rules or Rules()
+    if not _heard(known, chosen, day or known.as_of):
+        return "unknown"
+    return "no" if chosen.fewest_fen or chosen.fewest_shares else "yes"
+
+
+def _heard(known: Known, rules: Rules, as_of: date) -> bool:
+    """Whether anybody could know of shares on that day: not before the first file of them, not long after the last."""
+    nights = [event.night for event in known.by_kind["share"] if event.night]
+    return bool(nights) and min(nights) <= as_of and (as_of - max(nights)).days < rules.silent_share_days
 
 
 def _buyer(known: Known, ref: str) -> str | None:

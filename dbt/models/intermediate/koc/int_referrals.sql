@@ -260,16 +260,17 @@ levels as (
         level_1.net_fen,
         level_1.invite_code,
         level_1.reason,
-        case level_1.reason
-            when 'duplicate_account'
+        case
+            when level_1.reason is null then null
+            when level_1.reason = 'duplicate_account'
                 then coalesce(level_1.by_code || ',', level_1.by_inviter_code || ',', '')
                     || coalesce(level_1.beneficiary_account || ',', '') || level_1.buyer_account
-            when 'self'
+            when level_1.reason = 'self'
                 then coalesce(level_1.by_code, level_1.by_inviter_code, level_1.by_account)
-            when 'circular'
+            when level_1.reason = 'circular'
                 then coalesce(level_1.by_code, level_1.by_inviter_code, level_1.by_account)
                     || ',circle of ' || cast(level_1.steps + 1 as varchar)
-            when 'test_order'
+            when level_1.reason = 'test_order'
                 then coalesce(level_1.invite_code, level_1.by_inviter_code, level_1.by_account)
             else level_1.invite_code
         end as evidence,
