@@ -94,6 +94,18 @@
 {% macro spark__list_items(text) -%} explode(split({{ text }}, ',')) {%- endmacro %}
 
 
+{# One row per item of a JSON list of texts; none for what is no such list. #}
+{% macro json_items(text) -%}
+    {{ return(adapter.dispatch('json_items', 'linli')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__json_items(text) -%}
+    unnest(case when json_valid({{ text }}) then from_json({{ text }}, '["varchar"]') end)
+{%- endmacro %}
+
+{% macro spark__json_items(text) -%} explode(from_json({{ text }}, 'array<string>')) {%- endmacro %}
+
+
 {# Position (from 1) of a text in another, 0 when absent. #}
 {% macro position_of(needle, haystack) -%}
     {{ return(adapter.dispatch('position_of', 'linli')(needle, haystack)) }}

@@ -10,12 +10,12 @@
 {%- endmacro %}
 
 
-{# Fifths of a value among all rows, 5 the highest; equal values share a fifth. #}
-{% macro quintile(order_by) -%}
+{# Fifth that a value belongs to among all rows, 5 the highest, of rows grouped by that value: equal values share a fifth.
+   order_by: the value, lowest first. #}
+{% macro fifth_of(order_by) -%}
     cast({{ int_div(
-        '5 * count(*) over (order by ' ~ order_by ~ ' range between unbounded preceding and current row)'
-        ~ ' + count(*) over () - 1',
-        'count(*) over ()'
+        '5 * sum(count(*)) over (order by ' ~ order_by ~ ') + sum(count(*)) over () - 1',
+        'sum(count(*)) over ()'
     ) }} as integer)
 {%- endmacro %}
 

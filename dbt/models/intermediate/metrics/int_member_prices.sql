@@ -1,0 +1,93 @@
+-- Grain: one row per member with goods from the till within the days of price sensitivity. What is compared: the share of
+-- her amount that was discounted, and the same share of everything sold in the same shop, on the same day, of the same
+-- category, in proportion to her own amounts. Gifts cost nothing and say nothing.
+
+with
+
+rule as (
+
+    select * from {{ source('ops', 'rule_metrics') }}
+
+),
+
+lines as (
+
+    select
+        lines.member_no, lines.store_code, lines.business_date, lines.category, lines.amount_fen, lines.is_discounted
+    from {{ ref('int_purchase_lines') }} as lines
+    cross join rule
+    where lines.channel = 'pos' and not lines.is_gift and lines.days_ago < rule.price_days
+
+),
+
+sums as (
+
+    select
+        member_no,
+        store_code,
+        business_date,
+        category,
+        count(*) as lines,
+        cast(sum(amount_fen) as bigint) as amount_fen,
+        cast(coalesce(sum(amount_fen) filter (where is_discounted), 0) as bigint) as discounted_fen
+    from lines
+    group by member_no, store_code, business_date, category
+
+),
+
+-- shares in thousand millionths, so that sums do not depend on their order
+offers as (
+
+    select
+        store_code,
+        business_date,
+        category,
+        {{ int_div('cast(sum(discounted_fen) as bigint) * 1000000000', 'cast(sum(amount_fen) as bigint)') }} as share_ppb
+    from sums
+    group by store_code, business_date, category
+
+),
+
+members as (
+
+    select
+        sums.member_no,
+        cast(sum(sums.lines) as integer) as lines,
+        cast(sum(sums.amount_fen) as bigint) as amount_fen,
+        cast(sum(sums.discounted_fen) as bigint) as discounted_fen,
+        sum(cast(sums.amount_fen as decimal(38, 0)) * offers.share_ppb) as expected_ppb
+    from sums
+    inner join offers
+        on sums.store_code = offers.store_code
+        and sums.business_date = offers.business_date
+        and sums.category = offers.category
+    where sums.member_no is not null
+    group by sums.member_no
+
+),
+
+judged as (
+
+    select
+        members.*,
+        cast(discounted_fen as decimal(38, 0)) * 1000000000 as own_ppb,
+        members.lines >= rule.price_min_lines and members.expected_ppb > 0 as is_known,
+        rule.price_sensitive_index_permille,
+        rule.quality_index_permille
+    from members
+    cross join rule
+
+)
+
+select
+    member_no,
+    lines,
+    cast(discounted_fen as double) / amount_fen as discount_share,
+    case when is_known then cast(own_ppb as double) / cast(expected_ppb as double) end as discount_index,
+    case
+        when not is_known then 'unknown'
+        when own_ppb * 1000 >= expected_ppb * price_sensitive_index_permille then 'sensitive'
+        when own_ppb * 1000 <= expected_ppb * quality_index_permille then 'quality'
+        else 'neutral'
+    end as price_sensitivity
+from judged
