@@ -46,8 +46,8 @@ def _node_of(event: dict[str, Any]) -> str:
 
 
 def segment_variables(chain: Chain) -> str:
-    """The only variable that models take: the segments of rules/segments.yml, compiled, as JSON."""
-    variable = plan_variable(chain.rules.segments)
+    """The only variable that models take: the segments and tags of the rules, compiled, as JSON."""
+    variable = plan_variable(chain.rules.segments, chain.rules.metrics.rule_tags)
     return json.dumps({"segment_plan": variable}, ensure_ascii=False)
 
 

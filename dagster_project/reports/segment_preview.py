@@ -23,6 +23,7 @@ from dagster_project.reports.published import open_publication, rows_of
 from dagster_project.segments import (
     METRICS,
     Metric,
+    RuleTags,
     Schema,
     Segment,
     SegmentError,
@@ -112,7 +113,7 @@ def preview_segments(chain: Chain, file: Path, only: str | None = None, limit: i
                 tr(f"没有人群 {only!r}。有：{listed}", f"no segment {only!r}; there are: {listed}"),
             )
         with duckdb.connect() as con:
-            stage = _Stage(con, publication)
+            stage = _Stage(con, publication, chain.rules.metrics.rule_tags)
             stage.judge([*segments, *others], segments)
             told = tuple(stage.tell(s, limit) for s in segments if only in (None, s.segment_id))
             warnings = tuple(
@@ -155,8 +156,8 @@ _LINE_COLUMNS = {"item": "item_name", "sku": "sku", "category": "category", "cat
 class _Stage:
     """An in-memory database over one publication's files."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, publication: Publication) -> None:
-        self.con, self.publication = con, publication
+    def __init__(self, con: duckdb.DuckDBPyConnection, publication: Publication, tags: RuleTags) -> None:
+        self.con, self.publication, self.tags = con, publication, tags
         self.relations = self._relations()
         self.members = 0
         self.columns: dict[str, str] = {}
@@ -176,7 +177,7 @@ class _Stage:
                 parts.append(Segment.model_construct(segment_id=part_id, name="", when=when, source={}))
                 listed.append((part_id, when, ("segments", number)))
                 self.steps[segment.segment_id].append(part_id)
-        compiled = plan_segments(listed, lambda: levels([*segments, *parts]), self._schema())
+        compiled = plan_segments(listed, lambda: levels([*segments, *parts]), self._schema(), self.tags)
         shown = {METRICS[name].field for s in funnelled for name in s.when.shown}
         wanted = sorted({*compiled.fields, *(shown & set(self._schema().columns))})
         relations = {**self.relations, "frame": self._frame(wanted)}

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from dagster_project.lang import tr
 from dagster_project.segments.events import COLUMNS
-from dagster_project.segments.metrics import AGO, METRICS, PLANNED, Metric, fields
+from dagster_project.segments.metrics import AGO, METRICS, Metric, fields
 from dagster_project.segments.problems import KeyPath, SegmentError
 from dagster_project.segments.values import literal
 
@@ -39,14 +39,6 @@ class Schema:
 
 
 COMPLETE = Schema(frozenset(fields()), COLUMNS)
-# what a night has today; the rest of the language is refused with its place until the models bring it
-NIGHTLY = Schema(
-    frozenset(fields(name for name in METRICS if name not in PLANNED)),
-    {
-        "orders": COLUMNS["orders"],
-        "lines": tuple(column for column in COLUMNS["lines"] if column != "is_discounted"),
-    },
-)
 
 
 def short(text: str) -> str:

@@ -8,7 +8,7 @@ from itertools import groupby
 from dagster_project.lang import LANGUAGE
 from dagster_project.segments.base import MOST_DEEP, REGISTRY, Entry
 from dagster_project.segments.events import EVENTS
-from dagster_project.segments.metrics import METRICS, PLANNED
+from dagster_project.segments.metrics import METRICS
 from dagster_project.segments.model import MOST_CONDITIONS, MOST_SEGMENTS
 from dagster_project.segments.values import MOST_DAYS
 
@@ -108,8 +108,7 @@ def _events() -> Iterator[str]:
 
 
 def _metrics() -> Iterator[str]:
-    yield "\n## 指标\n\n标 * 的还没有数据，写了会提示。\n\n| 指标 | 叫什么 | 怎么写 |\n|---|---|---|\n"
+    yield "\n## 指标\n\n| 指标 | 叫什么 | 怎么写 |\n|---|---|---|\n"
     for metric in METRICS.values():
-        star = " *" if metric.name in PLANNED else ""
         how = "、".join(f"`{value}`" for value in metric.values) or _KINDS[metric.kind]
-        yield f"| `{metric.name}`{star} | {metric.zh} | {how} |\n"
+        yield f"| `{metric.name}` | {metric.zh} | {how} |\n"

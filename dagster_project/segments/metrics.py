@@ -141,16 +141,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType({m.name: m for m in (*_windows(
 AGO = "_ago"
 
 
-# named by the language, not yet a column of the models; a test takes a name off this list when its column is there
-PLANNED = frozenset(METRICS) - {
-    "days_since_purchase", "orders_30d", "orders_90d", "orders_total", "pos_orders_total", "groupbuy_orders_total",
-    "high_margin_orders_total", "channels_30d", "rfm_r", "rfm_f", "rfm_m", "spend_7d", "spend_30d", "spend_90d",
-    "counter_spend_30d", "groupbuy_spend_30d", "is_potential_group_buyer", "first_purchase_on", "last_purchase_on",
-    "joined_group_on", "consent_marketing", "home_store_code", "home_store_basis", "has_pos", "has_groupbuy",
-    "has_wecom", "status", "household_id", "koc", "tier",
-}  # fmt: skip
-
-
 def fields(metrics: Iterable[str] = METRICS) -> tuple[str, ...]:
     """Columns of a frame with these metrics, besides member_id."""
     found = [METRICS[name] for name in metrics]

@@ -25,7 +25,7 @@ _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _GROUPS = ("all", "any", "none", "not", "at_least")
 _KEYS = ("segment_id", "name", *_GROUPS, "of")
 # never inferred about anybody: health, pregnancy, children
-_SENSITIVE = (
+SENSITIVE = (
     "怀孕", "孕妇", "孕期", "备孕", "孕妈", "母婴", "婴儿", "宝妈", "有娃", "有孩", "糖尿病", "高血压", "患者", "病人", "疾病",
     "残疾", "癌", "pregnan", "diabet", "disease", "patient", "infant", "newborn", "disabled",
 )  # fmt: skip
@@ -70,14 +70,13 @@ class Segment(BaseModel):
     @field_validator("name")
     @classmethod
     def _not_about_health(cls, value: str) -> str:
-        for word in _SENSITIVE:
-            if word in value.lower():
-                raise ValueError(
-                    tr(
-                        f"名称里有 {word}：健康、怀孕、孩子等敏感特征不能推断",
-                        f"{word}: health, pregnancy and children are never inferred",
-                    )
+        if word := sensitive_word(value):
+            raise ValueError(
+                tr(
+                    f"名称里有 {word}：健康、怀孕、孩子等敏感特征不能推断",
+                    f"{word}: health, pregnancy and children are never inferred",
                 )
+            )
         return value
 
     @property
@@ -111,6 +110,11 @@ class Segment(BaseModel):
     def operators(self) -> tuple[str, ...]:
         """The names of the operators it uses, in order, each once."""
         return tuple(dict.fromkeys(node.operator for _, node in walk((), self.when)))
+
+
+def sensitive_word(name: str) -> str:
+    """What in a name says something about health, pregnancy or children; empty when nothing does."""
+    return next((word for word in SENSITIVE if word in name.lower()), "")
 
 
 def walk(place: KeyPath, condition: Operator) -> Iterator[tuple[KeyPath, Operator]]:

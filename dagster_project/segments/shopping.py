@@ -292,9 +292,14 @@ class Near(Operator):
     near: Text
     km: Factor
 
+    @property
+    def is_any_shop(self) -> bool:
+        """Asks how far shops are that need not be the member's own."""
+        return self.near not in ("home_shop", "pickup")
+
     def sql(self, to: Compiler) -> str:
         edge = f"cast({Decimal(self.km) / 1000:f} as double)"
-        if self.near in ("home_shop", "pickup"):
+        if not self.is_any_shop:
             column = to.member_field("home_distance_km" if self.near == "home_shop" else "pickup_distance_km")
             return f"coalesce({column} <= {edge}, false)"
         conditions = [] if self.near == "any_shop" else [f"store_code = {literal(self.near)}"]

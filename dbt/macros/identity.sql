@@ -266,13 +266,14 @@
 {%- endmacro %}
 
 
-{# Great-circle distance in kilometres between two points in degrees. #}
+{# Great-circle distance in kilometres between two points in degrees; null when one of them is unknown, which least would
+   not tell. #}
 {% macro distance_km(lng_a, lat_a, lng_b, lat_b) -%}
-    (12742 * asin(least(1, sqrt(
+    (case when {{ lng_a }} + {{ lat_a }} + {{ lng_b }} + {{ lat_b }} is not null then 12742 * asin(least(1, sqrt(
         power(sin(radians({{ lat_b }} - {{ lat_a }}) / 2), 2)
         + cos(radians({{ lat_a }})) * cos(radians({{ lat_b }}))
         * power(sin(radians({{ lng_b }} - {{ lng_a }}) / 2), 2)
-    ))))
+    ))) end)
 {%- endmacro %}
 
 

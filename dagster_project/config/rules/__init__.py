@@ -28,7 +28,7 @@ from dagster_project.config.rules.identity import IdentityHealthRules, IdentityR
 from dagster_project.config.rules.koc import KocRules
 from dagster_project.config.rules.ledger import CouponTemplate, LedgerRules
 from dagster_project.config.rules.markdown import MarkdownRules
-from dagster_project.config.rules.metrics import MetricRules, TagRule
+from dagster_project.config.rules.metrics import MetricRules, TagRule, check_tags
 from dagster_project.config.rules.offers import OfferRules, OnOffer
 from dagster_project.config.rules.pairs import PairRules
 from dagster_project.config.rules.segments import SEGMENT_METRICS, Segment, SegmentFile, check_segments
@@ -127,7 +127,8 @@ def load_rules(folder: Path) -> Rules:
             parts[name] = document.parse(model)
             documents[name] = document
             _check_unique(document, name, parts[name])
-    check_segments(documents["segments"], parts["segments"])
+    check_tags(documents["metrics"], parts["metrics"])
+    check_segments(documents["segments"], parts["segments"], parts["metrics"].rule_tags)
     for index, campaign in enumerate(parts["campaigns"].campaigns):
         _check_campaign(documents["campaigns"], ("campaigns", index), campaign, parts["segments"].segments)
     parts["segments"] = parts["segments"].segments

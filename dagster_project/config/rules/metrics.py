@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from dagster_project.config.document import Document
 from dagster_project.config.rules.base import Rule, Thousandths
 from dagster_project.lang import tr
+from dagster_project.segments import RuleTags, SegmentError, check_condition, check_tag, plan
 
 
 class TagRule(Rule):
@@ -15,6 +17,17 @@ class TagRule(Rule):
 
     tag: str = Field(min_length=1, max_length=30)
     when: dict[str, Any] = Field(min_length=1)
+
+    @field_validator("tag")
+    @classmethod
+    def _free(cls, value: str) -> str:
+        return check_tag(value)
+
+    @field_validator("when")
+    @classmethod
+    def _condition(cls, value: dict[str, Any]) -> dict[str, Any]:
+        check_condition(value)
+        return value
 
 
 class MetricRules(Rule):
@@ -46,3 +59,22 @@ class MetricRules(Rule):
                 )
             )
         return self
+
+    @property
+    def rule_tags(self) -> RuleTags:
+        """All tags that rules define, as conditions."""
+        own = {rule.tag: rule.when for rule in self.tags}
+        return RuleTags(own, self.affinity_min_share, self.affinity_min_orders)
+
+
+def check_tags(document: Document, part: MetricRules) -> None:
+    """What no single tag shows: tags that refer to each other in a circle.
+
+    Raises:
+        ConfigError: with the line of the condition that is wrong.
+    """
+    try:
+        plan(part.rule_tags.judged(), tags=part.rule_tags)
+    except SegmentError as error:
+        _, number, *rest = error.place
+        raise document.error(("tags", number, "when", *rest), error.problem) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dagster_project.config.document import Document
-from dagster_project.segments import METRICS, NIGHTLY, Segment, SegmentError, SegmentFile, check, plan
+from dagster_project.segments import METRICS, RuleTags, Segment, SegmentError, SegmentFile, check, plan
 
 __all__ = ["SEGMENT_METRICS", "Segment", "SegmentFile", "check_segments"]
 
@@ -11,14 +11,14 @@ __all__ = ["SEGMENT_METRICS", "Segment", "SegmentFile", "check_segments"]
 SEGMENT_METRICS = {name: metric.kind for name, metric in METRICS.items()}
 
 
-def check_segments(document: Document, part: SegmentFile) -> None:
-    """What no single segment shows: ids given twice, circles, data that is not there yet.
+def check_segments(document: Document, part: SegmentFile, tags: RuleTags) -> None:
+    """What no single segment shows: ids given twice, circles.
 
     Raises:
         ConfigError: with the line of the condition that is wrong.
     """
     try:
         check(part.segments)
-        plan(part.segments, NIGHTLY)
+        plan(part.segments, tags=tags)
     except SegmentError as error:
         raise document.error(error.place, error.problem) from None

@@ -53,8 +53,10 @@ TABLES = (
     OpsTable("rule_tags", {"tag": TEXT, "condition_json": TEXT, "rule_hash": TEXT}, _tags),
     OpsTable(
         "high_margin_categories",
-        {"category": TEXT},
-        lambda night: [(name,) for name in sorted(set(night.rules.guards.high_margin_categories))],
+        {"category": TEXT, "rule_hash": TEXT},
+        lambda night: [
+            (name, night.rules.guards.hash) for name in sorted(set(night.rules.guards.high_margin_categories))
+        ],
     ),
     OpsTable(
         "rule_segments",

@@ -7,11 +7,7 @@ with
 
 members as (
 
-    select
-        member_id,
-        {{ key_hash('member_id') }} as member_no,
-        home_store_code
-    from {{ ref('members') }}
+    select member_id, home_store_code from {{ ref('members') }}
 
 ),
 
@@ -244,7 +240,7 @@ homes as (
         round({{ distance_km('locations.lng', 'locations.lat', 'stores.lng', 'stores.lat') }}, 3) as distance_km
     from members
     inner join locations
-        on members.member_no = locations.member_no
+        on members.member_id = locations.member_id
     inner join stores
         on members.home_store_code = stores.store_code
     where stores.lng is not null and stores.lat is not null
@@ -363,15 +359,11 @@ cross join run_context
 cross join rule
 cross join share_feed
 left join sums
-    on members.member_no = sums.member_no
-left join lives
-    on members.member_no = lives.member_no
-left join goods
-    on members.member_no = goods.member_no
-left join prices
-    on members.member_no = prices.member_no
-left join pickups
-    on members.member_no = pickups.member_no
+    on members.member_id = sums.member_id
+{% for of_buyers in ['lives', 'goods', 'prices', 'pickups'] %}
+left join {{ of_buyers }}
+    on sums.member_no = {{ of_buyers }}.member_no
+{% endfor %}
 {% for score, measure in scores.items() %}
 left join {{ score }}
     on sums.{{ measure }} = {{ score }}.measure
