@@ -11,7 +11,7 @@ with mine as (
 ),
 
 theirs as (
-    select store_code, business_date, orders, identified_orders from {{ store_days }}
+    select store_code, business_date, orders, identified_orders from {{ store_days }} where orders > 0
 )
 
 select
