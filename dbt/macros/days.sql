@@ -1,4 +1,5 @@
-{# What one kind of seller sold and got back, per seller, shop and business date: `seller` is a column of int_orders. #}
+{# What one kind of seller sold and got back, per seller, shop and business date: `seller` is a column of int_orders. Of a
+   return whose sale is unknown nobody knows who sold it. #}
 
 {% macro seller_days(seller) %}
 with
@@ -9,7 +10,7 @@ sales as (
         *,
         coalesce(store_code, 'unknown') as shop
     from {{ ref('int_orders') }}
-    where is_listed and not is_test and {{ seller }} is not null
+    where is_listed and not is_test and status is distinct from 'unlinked_return' and {{ seller }} is not null
 
 ),
 
