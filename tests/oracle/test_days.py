@@ -107,7 +107,7 @@ def test_days_of_sellers_equal_the_log(chain: tuple[Known, Publication], table: 
     known, publication = chain
     found = _published(publication, table, 3, f"{seller}, store_code, business_date, {_FIGURES}")
     assert found == {key: _figures(sold) for key, sold in seller_days(known, seller).items()}
-    assert any(row[0] == 0 and row[4] > 0 for row in found.values()), "a day of refunds only"
+    assert any(row[4] > 0 for row in found.values()), "something was given back"
 
 
 def test_product_days_equal_the_log(chain: tuple[Known, Publication]) -> None:

@@ -70,3 +70,61 @@ full outer join given_back
     on orders.order_key = given_back.order_key
 where coalesce(orders.refund_fen, -1) <> coalesce(given_back.amount_fen, 0)
 {% endtest %}
+
+
+{# Days and shops for which a column differs from the metric it is named for in models/semantic, asked of `source`.
+   `metrics`: column → simple metric of one semantic model; `keys`: column → dimension of it. #}
+{% test agrees_with_metric(model, source, metrics, keys) %}
+{%- if execute %}
+{%- set values = [] %}
+{%- set semantic = namespace(model=none) %}
+{%- for column, name in metrics.items() %}
+    {%- set metric = graph.metrics.values() | selectattr('name', 'equalto', name) | first %}
+    {%- for candidate in graph.semantic_models.values() %}
+        {%- for measure in candidate.measures if measure.name == metric.type_params.measure.name %}
+            {%- set semantic.model = candidate %}
+            {%- set chosen = namespace(sql='true') %}
+            {%- if metric.filter %}
+                {%- set chosen.sql = metric.filter.where_filters | map(attribute='where_sql_template') | join(' and ') %}
+                {%- for entity in candidate.entities %}
+                    {%- for dimension in candidate.dimensions %}
+                        {%- set said = "{{ Dimension('" ~ entity.name ~ "__" ~ dimension.name ~ "') }}" %}
+                        {%- set chosen.sql = chosen.sql.replace(said, '(' ~ dimension.expr ~ ')') %}
+                    {%- endfor %}
+                {%- endfor %}
+            {%- endif %}
+            {%- set counted = {'sum': 'sum(', 'count': 'count(', 'count_distinct': 'count(distinct '}[measure.agg.value | default(measure.agg, true)] %}
+            {%- do values.append(counted ~ 'case when ' ~ chosen.sql ~ ' then ' ~ measure.expr ~ ' end) as ' ~ column) %}
+        {%- endfor %}
+    {%- endfor %}
+{%- endfor %}
+{%- set dimensions = {} %}
+{%- for dimension in semantic.model.dimensions %}{% do dimensions.update({dimension.name: dimension.expr}) %}{% endfor %}
+with asked as (
+    select
+        {% for column, dimension in keys.items() %}
+        {{ dimensions[dimension] }} as {{ column }},
+        {% endfor %}
+        {{ values | join(',\n        ') }}
+    from {{ source }}
+    group by {% for column in keys %}{{ loop.index }}{{ ', ' if not loop.last }}{% endfor %}
+)
+
+select
+    {% for column in keys %}
+    coalesce(told.{{ column }}, asked.{{ column }}) as {{ column }},
+    {% endfor %}
+    {% for column in metrics %}
+    told.{{ column }},
+    asked.{{ column }} as asked_{{ column }}{{ ',' if not loop.last }}
+    {% endfor %}
+from {{ model }} as told
+full outer join asked
+    on {% for column in keys %}told.{{ column }} = asked.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
+where
+    false
+    {% for column in metrics %}
+    or coalesce(told.{{ column }}, 0) <> coalesce(asked.{{ column }}, 0)
+    {% endfor %}
+{%- endif %}
+{% endtest %}
