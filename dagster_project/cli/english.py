@@ -166,6 +166,24 @@ PAGES = {
         """,
         {**_CHAIN, "only": "only this segment", "limit": "examples at most"},
     ),
+    "metric": Page(
+        """The numbers of the reports, defined once: pages, notebooks and this count alike. Without a name, lists them all.
+
+        Reads the newest publication only, so it works while a night runs. In CSV money is in fen and a ratio a fraction.
+
+        \b
+        Example: linli metric net_fen purchases recognition_rate --by store_code --chain data/demo
+                 linli metric net_fen --by month --where channel=groupbuy --csv --chain data/demo
+        """,
+        {
+            **_CHAIN,
+            "by": "what to split by, may be given several times: day, month, store_code, …",
+            "where": "count these only, may be given several times",
+            "since": "first day",
+            "until": "last day",
+            "as_csv": "write CSV",
+        },
+    ),
     "simulate": Page(
         """Writes a simulated chain: configuration, nightly exports, a WeCom world, and what is true in truth/.
 

@@ -24,6 +24,7 @@ _COMMANDS = {
     "explain": "explain",
     "suggestions": "suggestions",
     "segment": "segment",
+    "metric": "metric",
     "simulate": "simulate",
     "sandbox": "sandbox",
     "bench": "bench",

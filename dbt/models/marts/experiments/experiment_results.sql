@@ -1,17 +1,47 @@
--- Grain: one row per campaign and arm, as of a night. No rows yet.
+-- Grain: one row per campaign and arm, as of the night that is published.
 
-select
-    cast(null as varchar) as campaign_id,
-    cast(null as date) as as_of_date,
-    cast(null as varchar) as arm,
-    cast(null as integer) as assigned,
-    cast(null as integer) as delivered,
-    cast(null as integer) as converted,
-    cast(null as bigint) as spend_fen,
-    cast(null as double) as lift,
-    cast(null as double) as ci_low,
-    cast(null as double) as ci_high,
-    cast(null as double) as srm_p,
-    cast(null as double) as always_valid_p,
-    cast(null as integer) as contaminated
-where false
+with
+
+run_context as (
+
+    select as_of_date from {{ source('ops', 'run_context') }}
+
+),
+
+arms as (
+
+    select * from {{ ref('int_experiment_arms') }}
+
+),
+
+statistics as (
+
+    select * from {{ ref('int_experiment_statistics') }}
+
+),
+
+final as (
+
+    select
+        arms.campaign_id,
+        run_context.as_of_date,
+        arms.arm,
+        arms.assigned,
+        arms.delivered,
+        arms.converted,
+        arms.spend_fen,
+        statistics.lift,
+        statistics.ci_low,
+        statistics.ci_high,
+        statistics.srm_p,
+        statistics.always_valid_p,
+        arms.contaminated
+    from arms
+    cross join run_context
+    inner join statistics
+        on arms.campaign_id = statistics.campaign_id
+        and arms.arm = statistics.arm
+
+)
+
+select * from final

@@ -1,16 +1,49 @@
--- Grain: one row per campaign, member and lapse. No rows yet.
+-- Grain: one row per recall campaign, member and lapse, of those who got a message and of those who were left alone.
 
-select
-    cast(null as varchar) as campaign_id,
-    cast(null as varchar) as member_id,
-    cast(null as varchar) as lapse_key,
-    cast(null as varchar) as arm,
-    cast(null as varchar) as tier,
-    cast(null as date) as assigned_on,
-    cast(null as date) as reached_on,
-    cast(null as date) as returned_on,
-    cast(null as boolean) as is_returned_30d,
-    cast(null as bigint) as spend_30d_fen,
-    cast(null as varchar) as store_code,
-    cast(null as boolean) as is_contaminated
-where false
+with
+
+assignments as (
+
+    select * from {{ ref('int_campaign_assignments') }}
+
+),
+
+campaigns as (
+
+    select * from {{ source('ops', 'rule_campaigns') }}
+
+),
+
+members as (
+
+    select member_id, home_store_code from {{ ref('members') }}
+
+),
+
+final as (
+
+    select
+        assignments.campaign_id,
+        assignments.member_id,
+        assignments.lapse_key,
+        assignments.arm,
+        campaigns.tier,
+        assignments.assigned_on,
+        assignments.reached_on,
+        assignments.returned_on,
+        assignments.is_returned_30d,
+        assignments.spend_30d_fen,
+        members.home_store_code as store_code,
+        assignments.is_contaminated
+    from assignments
+    left join campaigns
+        on assignments.campaign_id = campaigns.campaign_id
+    left join members
+        on assignments.member_id = members.member_id
+    where
+        assignments.lapse_key <> 'first_group_order'
+        and coalesce(campaigns.trigger, 'churn_tier') = 'churn_tier'
+
+)
+
+select * from final
