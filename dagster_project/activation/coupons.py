@@ -49,8 +49,13 @@ def coupon_csv(campaign: Campaign, instant: datetime, rows: Sequence[Mapping[str
     Args:
         instant: when the coupon starts, naive local time.
         rows: message_id, coupon_code, appid, openid, card_no, phone_masked, lapse_key; any order.
+
+    Raises:
+        ValueError: the campaign has no offer.
     """
     offer = campaign.offer
+    if offer is None:
+        raise ValueError(f"campaign {campaign.campaign_id} gives no coupon")
     ends = instant + timedelta(hours=offer.valid_hours)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
@@ -104,8 +109,12 @@ def file_hash(path: Path) -> str | None:
 def reason(campaign: Campaign, lapse_key: str | None) -> str:
     """Why this person gets it, for the people who handle the list."""
     if campaign.trigger == "churn_tier":
-        return f"流失分层 {campaign.tier}，上次消费 {lapse_key}"
-    return "已进店群，尚未拼团下单"
+        return f"流失分层 {campaign.tier}，上次消费 {(lapse_key or '').split('+')[0]}"
+    if campaign.trigger == "segment":
+        return f"人群包 {campaign.segment}"
+    return {"markdown": "晚间折扣门店附近的常客", "after_order": "刚下过单"}.get(
+        campaign.trigger, "已进店群，尚未拼团下单"
+    )
 
 
 def yuan(fen: int) -> str:

@@ -29,6 +29,7 @@ from dagster_project.activation.coupons import (
 from dagster_project.activation.plan import Plan, in_window, payload_hash
 from dagster_project.activation.vendor import MessagingClient, verdict_of
 from dagster_project.config import Campaign, Chain
+from dagster_project.config.rules.campaigns import ITEM
 from dagster_project.lake.feedback import PushJournal, journal_path
 from dagster_project.lang import tr
 from dagster_project.sources import GroupMessage, SourceError, TagRejected
@@ -427,7 +428,7 @@ class CampaignRun:
         for task, group in _grouped(due, lambda e: e.task):
             if "message" in self.vendor.stopped:
                 return
-            text = message_text(campaign, str(task))
+            text = message_text(campaign, str(task), self._subject_of(group))
             receivers = sorted({str(e.receiver) for e in group})
             payload = {"sender": group[0].sender, "external_userid": receivers, "text": text}
             self._announce("message", group, payload_hash(payload))
@@ -442,6 +443,11 @@ class CampaignRun:
                 self._answer("message-answer", group, made.failed, made.msgid)
             done += len(group)
             self._tell(tr("发消息任务", "message tasks"), done, len(due))
+
+    def _subject_of(self, group: Sequence[Effect]) -> str:
+        """What the text of a task names; all receivers of one task are told of the same."""
+        named = [self.details.get(effect.member_id, {}).get("subject") for effect in group]
+        return next((subject for subject in named if subject), "")
 
 
 @dataclass
@@ -518,8 +524,9 @@ def task_mark(task: str) -> str:
     return f"活动号 {task}"
 
 
-def message_text(campaign: Campaign, task: str) -> str:
-    return f"{campaign.text}〔{task_mark(task)}〕"
+def message_text(campaign: Campaign, task: str, item: str = "") -> str:
+    """What a customer reads; `item` stands in for {item}."""
+    return f"{campaign.text.replace(ITEM, item)}〔{task_mark(task)}〕"
 
 
 def _grouped(

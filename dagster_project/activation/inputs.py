@@ -24,7 +24,7 @@ _TABLES = {
     "member_events": "kind, member_id, other_member_id",
     "record_members": "feed, record_id",
 }
-_CANDIDATES = "campaign_id, business_date, member_id, arm, outcome, lapse_key, coupon_code"
+_CANDIDATES = "campaign_id, business_date, member_id, arm, outcome, lapse_key, coupon_code, subject"
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,10 @@ class Night:
     inputs: Inputs
 
 
-def read_inputs(chain: Chain, business_date: date) -> Night:
+def read_inputs(chain: Chain, business_date: date, *, is_evening: bool = False) -> Night:
     """Everything a plan of `business_date` needs, as of the newest publication.
+
+    `is_evening`: of the evening markdown, which is decided and published before the night of its day.
 
     Raises:
         PushError: nothing is published, or not as far as `business_date`.
@@ -49,7 +51,7 @@ def read_inputs(chain: Chain, business_date: date) -> Night:
                 f"nothing is published in {chain.paths.published}: run linli run first",
             )
         )
-    if publication.as_of < business_date:
+    if publication.as_of < business_date and not is_evening:
         raise PushError(
             tr(
                 f"{business_date} 还没有发布（最新是 {publication.as_of}），请先运行 linli run",

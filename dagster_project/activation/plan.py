@@ -37,6 +37,7 @@ _CAMPAIGNS = pa.schema(
         ("wecom_order", pa.int32()),
         ("coupon_order", pa.int32()),
         ("daily_cap", pa.int64()),
+        ("has_offer", pa.bool_()),
         ("tag", pa.string()),
     ]
 )
@@ -89,7 +90,7 @@ def build_plan(
     """Plans one push.
 
     Args:
-        instants: the send instant of every campaign, naive, in the chain's zone.
+        instants: the send instant of every campaign that is to send, naive, in the chain's zone.
     """
     guards = chain.rules.guards
     wecom, groupbuy = chain.target("wecom"), chain.target("groupbuy_file")
@@ -143,9 +144,11 @@ def _campaign_table(chain: Chain, instants: Mapping[str, datetime], has_wecom: b
                 "wecom_order": order(campaign.channels, "wecom", has_wecom),
                 "coupon_order": order(campaign.channels, "groupbuy_coupon"),
                 "daily_cap": campaign.daily_cap,
+                "has_offer": campaign.offer is not None,
                 "tag": campaign.tag or None,
             }
             for position, campaign in enumerate(chain.rules.campaigns)
+            if campaign.campaign_id in instants
         ],
         schema=_CAMPAIGNS,
     )
@@ -259,6 +262,7 @@ select
     campaign.in_window,
     campaign.send_on,
     campaign.daily_cap,
+    campaign.has_offer,
     campaign.tag,
     member.consent_marketing,
     member.phone_masked,
@@ -277,7 +281,7 @@ from (
     select
         in_candidates.campaign_id, in_candidates.business_date, in_candidates.member_id,
         coalesce(alias.new_id, in_candidates.member_id) as person,
-        outcome, lapse_key, coupon_code
+        outcome, lapse_key, coupon_code, subject
     from in_candidates left join alias on alias.old_id = in_candidates.member_id
     where arm = 'treatment' and business_date = getvariable('business_date')
 ) as chosen
@@ -352,11 +356,11 @@ per_run as (
     from per_campaign
 )
 select position, campaign_id, member_id, person, outcome, due, refusal, channel, sender, receiver, phone_masked, appid,
-    openid, card_no, coupon_code, lapse_key, tag
+    openid, card_no, coupon_code, lapse_key, subject, has_offer, tag
 from per_run
 union all
 select position, campaign_id, member_id, person, outcome, due, null, channel, sender, receiver, phone_masked, appid,
-    openid, card_no, coupon_code, lapse_key, tag
+    openid, card_no, coupon_code, lapse_key, subject, has_offer, tag
 from candidate where not due
 """
 
@@ -378,16 +382,17 @@ planned as (
     select
         chosen.campaign_id, member_id, getvariable('coupon_target') as target, 'coupon' as action,
         if(coalesce(files, 0) = 0, 'coupons.csv', 'coupons-' || (files + 1) || '.csv') as task,
-        null as sender, null as receiver
+        null as sender, null as receiver, null as subject
     from chosen left join file_no on file_no.campaign_id = chosen.campaign_id
+    where has_offer
     union all
-    select campaign_id, member_id, getvariable('wecom_target'), 'tag', tag, sender, receiver
+    select campaign_id, member_id, getvariable('wecom_target'), 'tag', tag, sender, receiver, null
     from chosen where channel = 'wecom' and tag is not null
     union all
     select campaign_id, member_id, getvariable('wecom_target'), 'message',
-        ((row_number() over (partition by campaign_id, sender order by member_id) - 1)
+        ((row_number() over (partition by campaign_id, sender, subject order by member_id) - 1)
             // getvariable('max_receivers'))::varchar,
-        sender, receiver
+        sender, receiver, subject
     from chosen where channel = 'wecom'
 ),
 named as (
@@ -400,7 +405,7 @@ select
         action = 'message',
         substr(sha256(concat_ws('|', campaign_id, sender, getvariable('business_date')::varchar,
             string_agg(message_id, '|' order by message_id) over (
-                partition by campaign_id, action, sender, task
+                partition by campaign_id, action, sender, task, subject
                 rows between unbounded preceding and unbounded following
             ))), 1, 10),
         task

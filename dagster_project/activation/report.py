@@ -286,7 +286,7 @@ def _campaign_report(
     report.files = [(folder / name).as_posix() for name in files]
     if campaign is not None:
         report.tag = campaign.tag
-        report.cost_fen = campaign.offer.amount_fen * report.effects["coupon"]
+        report.cost_fen = (campaign.offer.amount_fen if campaign.offer else 0) * report.effects["coupon"]
         reached = {effect.member_id for effect in done}
         rows = [row for row in treated if row["member_id"] in reached and row["channel"]]
         report.examples = [_example(campaign, row) for row in rows[:EXAMPLES]]

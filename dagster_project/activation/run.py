@@ -24,6 +24,7 @@ from dagster_project.lake.feedback import load_push_events
 from dagster_project.lang import tr
 from dagster_project.sources.wecom_client import MAX_TEXT_BYTES
 
+_ITEM_LENGTH = 40  # of the name of an item that a text is reckoned with
 RESULT_DAYS = 3  # the vendor's word on a message is asked for this long
 
 
@@ -33,6 +34,7 @@ def push(
     *,
     live: bool = False,
     at: datetime | None = None,
+    is_evening: bool = False,
     client_factory: ClientFactory = wecom_client,
     progress: Progress | None = None,
     clock: Callable[[], datetime] | None = None,
@@ -47,7 +49,8 @@ def push(
     Args:
         live: off (the default) only tells what would happen: nothing is written, nobody is called.
         at: the send instant; naive is local time of the chain. By default each campaign's `send_at` of the day
-            after `business_date`.
+            after `business_date`, of the evening markdown `push_at` of the day itself.
+        is_evening: push the evening markdown of `business_date`, else everything but that.
         client_factory: makes the WeCom client of a target; called only when there is something to say to WeCom.
         progress: called with a line of text now and then.
         clock: aware wall clock; used for the guards of a live push and for looking calls up, never for data.
@@ -56,14 +59,15 @@ def push(
 
     Raises:
         PushError: nothing is published for the date, another push is running, or a real endpoint must not be
-            called at this hour. Nothing was sent.
+            called at this hour, or the evening markdown has begun already. Nothing was sent.
         SourceError is never raised: a vendor's trouble is in the report.
     """
     now = clock or (lambda: datetime.now(chain.zone))
-    instants = _instants(chain, business_date, at)
+    instants = _instants(chain, business_date, at, is_evening)
+    _check_evening(chain, business_date, instants if is_evening else {})
     _check_texts(chain)
     if not live:
-        night = read_inputs(chain, business_date)
+        night = read_inputs(chain, business_date, is_evening=is_evening)
         plan = build_plan(chain, business_date, instants, night.inputs)
         return make_report(
             chain,
@@ -85,8 +89,10 @@ def push(
 
     with _only_push(chain.root):
         if target is not None and not is_loopback(target.base_url):
-            _check_wall_clock(chain, instants, now().astimezone(chain.zone).replace(tzinfo=None))
-        night = read_inputs(chain, business_date)
+            wall = now().astimezone(chain.zone).replace(tzinfo=None)
+            _check_wall_clock(chain, instants, wall)
+            _check_evening(chain, business_date, dict.fromkeys(instants, wall) if is_evening else {})
+        night = read_inputs(chain, business_date, is_evening=is_evening)
         plan = build_plan(chain, business_date, instants, night.inputs)
         vendor = Vendor(connect, sleep, settle_seconds, now)
         try:
@@ -163,20 +169,42 @@ def _only_push(root: Path) -> Iterator[None]:
         yield
 
 
-def _instants(chain: Chain, business_date: date, at: datetime | None) -> dict[str, datetime]:
+def _instants(
+    chain: Chain, business_date: date, at: datetime | None, is_evening: bool
+) -> dict[str, datetime]:
+    """The send instant of every campaign of this push."""
+    mine = [c for c in chain.rules.campaigns if (c.trigger == "markdown") == is_evening]
     if at is not None:
         local = at.astimezone(chain.zone).replace(tzinfo=None) if at.tzinfo else at
-        return {campaign.campaign_id: local.replace(microsecond=0) for campaign in chain.rules.campaigns}
+        return {campaign.campaign_id: local.replace(microsecond=0) for campaign in mine}
+    if is_evening:
+        due = _at_clock(business_date, chain.rules.markdown.push_at)
+        return {campaign.campaign_id: due for campaign in mine}
     day = business_date + timedelta(days=1)
-    return {
-        campaign.campaign_id: datetime.combine(day, datetime.strptime(campaign.send_at, "%H:%M").time())  # noqa: DTZ007
-        for campaign in chain.rules.campaigns
-    }
+    return {campaign.campaign_id: _at_clock(day, campaign.send_at) for campaign in mine}
+
+
+def _at_clock(day: date, clock: str) -> datetime:
+    return datetime.combine(day, datetime.strptime(clock, "%H:%M").time())  # noqa: DTZ007
+
+
+def _check_evening(chain: Chain, business_date: date, instants: Mapping[str, datetime]) -> None:
+    """Nobody is told of an evening that has begun: by then the best is gone, and the way is not worth it."""
+    start = _at_clock(business_date, chain.rules.markdown.start_at)
+    for instant in instants.values():
+        if instant >= start:
+            raise PushError(
+                tr(
+                    f"{business_date} 的晚间折扣 {start:%H:%M} 已经开始，{instant:%Y-%m-%d %H:%M} 不再通知，没有发送",
+                    f"the evening markdown of {business_date} began at {start:%H:%M}: at {instant:%Y-%m-%d %H:%M}"
+                    " nobody is told any more, nothing was sent",
+                )
+            )
 
 
 def _check_texts(chain: Chain) -> None:
     for campaign in chain.rules.campaigns:
-        size = len(message_text(campaign, "0" * 10).encode())
+        size = len(message_text(campaign, "0" * 10, "品" * _ITEM_LENGTH).encode())
         if size > MAX_TEXT_BYTES:
             raise PushError(
                 tr(
@@ -199,7 +227,9 @@ def _check_wall_clock(chain: Chain, instants: Mapping[str, datetime], now: datet
             )
         )
     for campaign in chain.rules.campaigns:
-        due = instants[campaign.campaign_id]
+        due = instants.get(campaign.campaign_id)
+        if due is None:
+            continue
         if now.date() < due.date():
             raise PushError(
                 tr(
@@ -207,7 +237,7 @@ def _check_wall_clock(chain: Chain, instants: Mapping[str, datetime], now: datet
                     f"campaign {campaign.campaign_id} is due {due:%Y-%m-%d %H:%M}; to send now add --at now",
                 )
             )
-        if now >= due + timedelta(hours=campaign.offer.valid_hours):
+        if campaign.offer is not None and now >= due + timedelta(hours=campaign.offer.valid_hours):
             raise PushError(
                 tr(
                     f"活动 {campaign.campaign_id} 的券从 {due:%Y-%m-%d %H:%M} 起有效 {campaign.offer.valid_hours} 小时，"

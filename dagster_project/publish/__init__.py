@@ -11,6 +11,7 @@ from dagster_project.publish.publication import (
     PublishedTable,
     PublishPaths,
     current_publication,
+    decided_up_to,
     last_published_as_of,
     read_current,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "PublishedTable",
     "TableSpec",
     "current_publication",
+    "decided_up_to",
     "last_published_as_of",
     "publish",
     "published_tables",

@@ -61,6 +61,8 @@ def prepare_decisions(con: DuckDBPyConnection) -> None:
     """Makes the table that keeps the decisions of the newest publication until they are safe in the lake."""
     columns = ", ".join(f"{name} {kind}" for name, kind in _SHAPE.columns)
     con.execute(f"create table if not exists {_KEPT} ({columns})")
+    for name, kind in _SHAPE.columns:  # a warehouse made before the lake kept this column
+        con.execute(f"alter table {_KEPT} add column if not exists {name} {kind}")
 
 
 def keep_decisions(con: DuckDBPyConnection, as_of: date) -> None:

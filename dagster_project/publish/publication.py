@@ -213,6 +213,18 @@ def last_published_as_of(paths: PublishPaths) -> date | None:
     return publication.as_of if publication else None
 
 
+def decided_up_to(paths: PublishPaths, as_of: date) -> date:
+    """The last day of which readers see an evening markdown: it is decided, and published, before the night of its day.
+
+    `as_of` when readers see another night, or nothing later.
+    """
+    publication = current_publication(paths)
+    if publication is None or publication.as_of != as_of:
+        return as_of
+    days = publication.tables["markdown_plan"].partitions if "markdown_plan" in publication.tables else {}
+    return max([as_of, *(date.fromisoformat(day) for day in days if day)])
+
+
 def read_current(paths: PublishPaths, table: str, con: DuckDBPyConnection) -> DuckDBPyRelation:
     """The rows of a published table, bound to the publication that is current now, not to the moving link.
 

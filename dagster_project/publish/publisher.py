@@ -15,7 +15,7 @@ warehouse ahead of `current` and repeats 3 and 4, which give the same bytes any 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -76,12 +76,14 @@ def publish(
     as_of: date,
     context: PublicationContext,
     tables: Sequence[TableSpec] | None = None,
+    only: Collection[str] | None = None,
     step: StepHook = _silent,
 ) -> Publication:
     """Publishes the audited night `as_of` from schema `audit` and returns what readers see from now on.
 
     `warehouse`: the DuckDB file, or a connection to it outside any transaction. `step` is told the name of each
-    step that was finished. The same contents published again change nothing. Call it only after a green audit.
+    step that was finished. `only`: names of the tables that were built anew; the others stay as they are published,
+    whatever `audit` holds of them. The same contents published again change nothing. Call it only after a green audit.
     Raises PublishError, with nothing switched, when `audit` is not that night's, lacks a declared table or holds an
     undeclared one, or when readers already see a later night.
     """
@@ -92,7 +94,7 @@ def publish(
         before = current_publication(paths)
         _check_night(con, as_of, before)
         shapes = _audited_shapes(con, specs)
-        target = _plan(con, paths, shapes, as_of, context, before)
+        target = _plan(con, paths, shapes, as_of, context, before, only)
         step("digested")
         if before is not None and target.publication_id == before.publication_id:
             return before
@@ -209,10 +211,14 @@ def _plan(
     as_of: date,
     context: PublicationContext,
     before: Publication | None,
+    only: Collection[str] | None = None,
 ) -> Publication:
     """The publication that tonight's audit gives, with every digest, before anything is written."""
     tables = {}
     for name, shape in shapes.items():
+        if only is not None and name not in only and before is not None and shareable(before, name, shape):
+            tables[name] = before.tables[name]
+            continue
         audited = f"audit.{quoted(name)}"
         if shape.kind == "as_of":
             tonight = f"(select * from {audited} where {partition_filter(shape, as_of.isoformat())})"

@@ -279,7 +279,10 @@ left join churn_tiers t using (member_id)
 left join member_metrics x using (member_id)
 where case running.trigger
     when 'churn_tier' then held.lapse_key is null or held.lapse_key = t.last_purchase_on::varchar
-    else coalesce(x.groupbuy_orders_total, 0) = 0
+    when 'potential_group_buyer' then coalesce(x.groupbuy_orders_total, 0) = 0
+    when 'segment' then held.lapse_key like 'segment:' || coalesce(t.last_purchase_on::varchar, 'never') || '%'
+    -- an evening or an order is over by the time anybody phones
+    else false
 end
 """
 

@@ -350,6 +350,8 @@ def _people(rows: Sequence[Row], **wanted: str) -> int:
 
 def _offer(campaign: Campaign) -> str:
     offer = campaign.offer
+    if offer is None:
+        return ""
     amount = words.money(offer.amount_fen)
     if offer.threshold_fen:
         return f"满 {words.money(offer.threshold_fen)} 减 {amount}，{offer.valid_hours} 小时内有效"

@@ -11,12 +11,14 @@ from dagster_project.warehouse.digested import (
     mark_digested,
     names_have_turned,
 )
+from dagster_project.warehouse.evening import NotReadyError, prepare_evening
 from dagster_project.warehouse.ops import schemas as ops_schemas
 from dagster_project.warehouse.prepare import Prepared, prepare
 from dagster_project.warehouse.sync import Batch, gate_batches, sync_files, ungated_batches, unlanded_nights
 
 __all__ = [
     "Batch",
+    "NotReadyError",
     "Prepared",
     "build_reasons",
     "connect",
@@ -27,6 +29,7 @@ __all__ = [
     "names_have_turned",
     "ops_schemas",
     "prepare",
+    "prepare_evening",
     "sync_files",
     "ungated_batches",
     "unlanded_nights",

@@ -8,12 +8,15 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from dagster_project.config import Chain
 from dagster_project.contracts import feeds_of, kinds
 from dagster_project.lake.candidates import load_candidate_history
 from dagster_project.lake.feedback import load_push_events
+from dagster_project.lake.markdown import load_markdown, load_markdown_candidates
 from dagster_project.privacy import ChainKey
+from dagster_project.publish import decided_up_to
 from dagster_project.warehouse.connect import connect
 from dagster_project.warehouse.digested import read_state, set_state
 from dagster_project.warehouse.ops import TABLES, Night, placeholder_tokens, write
@@ -45,7 +48,8 @@ def prepare(
     """
     with connect(chain.paths.warehouse) as connection:
         sync_files(connection, chain)
-        code = _code_hash(models)
+        forget_later_counts(connection, as_of)
+        code = staging_code(models)
         reason = "requested" if full_refresh else _refresh_reason(connection, as_of, code)
         if reason:
             connection.execute("delete from ops.digested_batches")
@@ -63,7 +67,7 @@ def prepare(
             f" and gated and night <= date '{as_of}'"
             " and batch_id not in (select batch_id from ops.digested_batches) order by batch_id"
         )
-        _tables(connection, _night(connection, chain, as_of, key, bool(reason)))
+        write_tables(connection, make_night(connection, chain, as_of, key, is_refresh=bool(reason)))
         pending = [
             row[0] for row in connection.execute("select batch_id from ops.pending_batches").fetchall()
         ]
@@ -74,9 +78,16 @@ def prepare(
         return Prepared(as_of, bool(reason), reason, pending, dict(rows))
 
 
-def _night(
-    connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date, key: ChainKey, is_refresh: bool
+def make_night(
+    connection: duckdb.DuckDBPyConnection,
+    chain: Chain,
+    as_of: date,
+    key: ChainKey,
+    *,
+    is_refresh: bool = False,
+    stock_on: date | None = None,
 ) -> Night:
+    """What the ops tables of a run are made from; see `Night`."""
     stored = read_state(connection)
     built = stored.get("built_as_of")
     return Night(
@@ -86,6 +97,7 @@ def _night(
         run_seq=int(stored.get("run_seq", "0")) + 1,
         previous_as_of=date.fromisoformat(built) if built else None,
         is_refresh=is_refresh,
+        stock_on=stock_on,
     )
 
 
@@ -105,7 +117,8 @@ def _refresh_reason(connection: duckdb.DuckDBPyConnection, as_of: date, code: st
     return ""
 
 
-def _code_hash(models: Path) -> str:
+def staging_code(models: Path) -> str:
+    """Hash of the code that staging was made by."""
     return _hash_of(models, ["models/staging", "macros"])
 
 
@@ -137,23 +150,43 @@ def _raw_views(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date)
         paths.setdefault(f"{kind}__{feed}", []).append(f"{lake}/{path}")
     for kind in kinds():
         for feed in feeds_of(kind):
-            columns = [*feed.raw_columns(), "_extra", *_META]
-            typed = dict.fromkeys(columns, "varchar") | {"_night": "date", "_row_no": "bigint"}
-            files = paths.get(feed.table, [])
-            body = "select " + ", ".join(f'null::{t} as "{n}"' for n, t in typed.items()) + " where false"
-            if files:
-                listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-                names = ", ".join(f'"{name}"::{kind_} as "{name}"' for name, kind_ in typed.items())
-                # a lake written before the contract had a column reads as null there, in whichever files lack it
-                body = (
-                    f"select {names} from (select * from read_parquet([{listed}], union_by_name = true,"
-                    f" hive_partitioning = false) union all by name {body})"
-                )
-            connection.execute(f"create or replace view raw.{feed.table} as {body}")
+            raw_view(connection, kind, feed.name, paths.get(feed.table, []))
 
 
-def _tables(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
+def raw_view(connection: duckdb.DuckDBPyConnection, kind: str, name: str, files: list[str]) -> None:
+    """The raw view of one feed over these files of the lake."""
+    feed = next(each for each in feeds_of(kind) if each.name == name)
+    columns = [*feed.raw_columns(), "_extra", *_META]
+    typed = dict.fromkeys(columns, "varchar") | {"_night": "date", "_row_no": "bigint"}
+    body = "select " + ", ".join(f'null::{t} as "{n}"' for n, t in typed.items()) + " where false"
+    if files:
+        listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+        names = ", ".join(f'"{column}"::{kind_} as "{column}"' for column, kind_ in typed.items())
+        # a lake written before the contract had a column reads as null there, in whichever files lack it
+        body = (
+            f"select {names} from (select * from read_parquet([{listed}], union_by_name = true,"
+            f" hive_partitioning = false) union all by name {body})"
+        )
+    connection.execute(f"create or replace view raw.{feed.table} as {body}")
+
+
+def forget_later_counts(connection: duckdb.DuckDBPyConnection, as_of: date) -> None:
+    """Lets staging digest every stock count again when an afternoon has shown it one that came after `as_of`."""
+    seen = read_state(connection).get("counted_on")
+    if seen is None or seen <= as_of.isoformat():
+        return
+    connection.execute(
+        "delete from ops.digested_batches where batch_id in (select batch_id from ops.files where feed = 'stock')"
+    )
+    connection.execute("delete from staging.stg_pos__stock")
+    connection.execute("delete from ops.state where name = 'counted_on'")
+
+
+def write_tables(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
+    """Every ops table of a run, besides the pending batches."""
     as_of, lake = night.as_of, night.chain.paths.lake
+    # decisions of an afternoon are published before its night: a run of the night before must not lose them
+    upto = night.stock_on or decided_up_to(night.chain.paths, as_of)
     for table in TABLES:
         write(connection, table.name, table.arrow(night))
     connection.execute(
@@ -162,6 +195,9 @@ def _tables(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
         f" where (status = 'loaded' and gated or status = 'empty') and night <= date '{as_of}'"
         " group by all order by all"
     )
-    write(connection, "candidate_history", load_candidate_history(lake, as_of), "order by all")
-    write(connection, "push_events", load_push_events(lake, as_of), "order by all")
+    history = [load_candidate_history(lake, as_of), load_markdown_candidates(lake, upto)]
+    write(connection, "candidate_history", pa.concat_tables(history), "order by all")
+    write(connection, "push_events", load_push_events(lake, upto), "order by all")
+    write(connection, "markdown_kept_plan", load_markdown(lake, "plan", upto), "order by all")
+    write(connection, "markdown_kept_audience", load_markdown(lake, "audience", upto), "order by all")
     set_state(connection, "attempted_as_of", as_of.isoformat())

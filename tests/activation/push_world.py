@@ -51,6 +51,7 @@ _SCHEMAS = {
         "outcome": pa.string(),
         "lapse_key": pa.string(),
         "coupon_code": pa.string(),
+        "subject": pa.string(),
     },
     "members": {
         "member_id": pa.string(),
@@ -115,7 +116,13 @@ class World:
             self.candidate(member_id, campaign, arm=arm, outcome=outcome)
 
     def candidate(
-        self, member_id: str, campaign: str = L2, *, arm: str = "treatment", outcome: str = "quiet_hours"
+        self,
+        member_id: str,
+        campaign: str = L2,
+        *,
+        arm: str = "treatment",
+        outcome: str = "quiet_hours",
+        subject: str | None = None,
     ) -> None:
         self.rows["candidates"].append(
             {
@@ -126,6 +133,7 @@ class World:
                 "outcome": outcome,
                 "lapse_key": "2026-11-05",
                 "coupon_code": f"C{campaign[:1].upper()}{member_id}",
+                "subject": subject,
             }
         )
 
@@ -275,7 +283,7 @@ def push_world(world: World, client: Any = None, *, live: bool = True, **options
 
 def night_of(world: World) -> Callable[..., Night]:
     """Stands in for `read_inputs`."""
-    return lambda chain, business_date: Night(D, world.inputs())
+    return lambda chain, business_date, is_evening=False: Night(D, world.inputs())
 
 
 def at(hour: int, minute: int = 0, day: date = D + timedelta(days=1)) -> datetime:

@@ -1,15 +1,16 @@
 """What a night knows about itself, as tables of schema `ops`: one module per domain, the schemas in one place.
 
-Three tables are made otherwise than from the chain's configuration: `available_feeds` and `pending_batches` from
-`ops.files`, the feedback of earlier nights from the lake. `FROM_QUERIES` and `FROM_LAKE` say what they look like.
+Some tables are made otherwise than from the chain's configuration: `available_feeds` and `pending_batches` from
+`ops.files`, the feedback and decisions of earlier days from the lake. `FROM_QUERIES` and `FROM_LAKE` say what they look like.
 """
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from dagster_project.lake.candidates import CANDIDATES
+from dagster_project.lake.candidates import HISTORY
 from dagster_project.lake.feedback import PUSH_EVENTS
+from dagster_project.lake.markdown import AUDIENCE, PLAN
 from dagster_project.warehouse.ops import campaigns, commission, context, goods, identity, ledger, members
 from dagster_project.warehouse.ops.identity import placeholder_tokens
 from dagster_project.warehouse.ops.table import DATE, TEXT, Night, OpsTable, Schema, write
@@ -45,7 +46,12 @@ FROM_QUERIES: dict[str, Schema] = {
         "last_night": DATE,
     },
 }
-FROM_LAKE: dict[str, pa.Schema] = {"candidate_history": CANDIDATES, "push_events": PUSH_EVENTS}
+FROM_LAKE: dict[str, pa.Schema] = {
+    "candidate_history": HISTORY,
+    "push_events": PUSH_EVENTS,
+    "markdown_kept_plan": PLAN,
+    "markdown_kept_audience": AUDIENCE,
+}
 
 
 def schemas() -> dict[str, pa.Schema]:

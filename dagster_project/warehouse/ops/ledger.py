@@ -24,6 +24,8 @@ def _templates(night: Night) -> list[Row]:
         found[t.template_id] = (t.template_id, t.hours, t.threshold_yuan, t.amount_yuan, None, t.hash)
     for c in night.rules.campaigns:
         o = c.offer
+        if o is None:
+            continue
         row = (o.template_id, o.valid_hours, o.threshold_fen, o.amount_fen, c.campaign_id, c.hash)
         found.setdefault(o.template_id, row)
     return [found[template_id] for template_id in sorted(found)]

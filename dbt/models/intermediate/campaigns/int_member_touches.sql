@@ -1,4 +1,5 @@
--- Grain: one row per (member, campaign, business_date) before tonight that reached the member, or may have.
+-- Grain: one row per (member, campaign, business_date) before the decision that reached the member, or may have: in the
+-- night what was sent until its day ended, in the afternoon of a stock count what the night before had sent as well.
 -- What is announced or uncertain counts as sent: better one message too few.
 
 with
@@ -33,5 +34,10 @@ left join redirects
 where
     states.action in ('coupon', 'message')
     and states.state in ('intent', 'accepted', 'uncertain')
-    and states.business_date < run_context.as_of_date
+    and (
+        states.business_date < run_context.as_of_date
+        -- what was decided in the afternoon was sent on the same day
+        or (states.business_date = run_context.as_of_date and cast(states."at" as date) <= run_context.as_of_date)
+        or states.business_date < run_context.stock_on
+    )
 group by 1, 2, 3

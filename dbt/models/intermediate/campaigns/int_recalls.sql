@@ -15,8 +15,8 @@ reached as (
     where
         candidates.arm = 'treatment'
         and candidates.outcome in ('sent', 'delivered')
-        -- the other trigger asks for a first order, not for coming back
-        and candidates.lapse_key <> 'first_group_order'
+        -- the other triggers answer to something else than a lapse, which is named by a date
+        and candidates.lapse_key like '____-__-__%'
     group by 1, 2
 
 ),

@@ -1,5 +1,5 @@
--- Grain: one row per (campaign_id, business_date, member_id), tonight's and all earlier decisions, each with what
--- became of it as far as the push journal and the vendor tell.
+-- Grain: one row per (campaign_id, business_date, member_id), tonight's and all earlier decisions, those of an afternoon
+-- with a stock count among them, each with what became of it as far as the push journal and the vendor tell.
 
 with
 
@@ -22,16 +22,31 @@ earlier as (
         history.detail,
         history.lapse_key,
         case
-            when history.outcome = 'quiet_hours'
+            when history.outcome = 'quiet_hours' and coalesce(campaigns.offer_json is not null, true)
                 then {{ coupon_code('history.campaign_id', 'history.member_id', 'history.lapse_key') }}
         end as coupon_code,
-        {{ at_clock(add_days('history.business_date', 1), 'campaigns.planned_time') }} as planned_at,
-        cast(null as varchar) as rule_hash
+        {{ at_clock('coalesce(history.due_on, ' ~ add_days('history.business_date', 1) ~ ')', 'campaigns.planned_time') }}
+            as planned_at,
+        cast(null as varchar) as rule_hash,
+        history.subject
     from {{ source('ops', 'candidate_history') }} as history
     cross join run_context
     left join {{ source('ops', 'rule_campaigns') }} as campaigns
         on history.campaign_id = campaigns.campaign_id
-    where history.business_date < run_context.as_of_date
+    where
+        history.business_date < run_context.as_of_date
+        -- an afternoon decides what is due on the same day, and the night of that day finds it decided
+        or history.due_on = history.business_date
+
+),
+
+-- decided just now; a later run finds them in the history
+this_afternoon as (
+
+    select decided.*
+    from {{ ref('int_markdown_candidates_decided') }} as decided
+    inner join run_context
+        on decided.business_date = run_context.stock_on
 
 ),
 
@@ -48,8 +63,13 @@ decisions as (
         lapse_key,
         coupon_code,
         planned_at,
-        rule_hash
+        rule_hash,
+        subject
     from {{ ref('int_campaign_candidates_decided') }}
+
+    union all
+
+    select * from this_afternoon
 
     union all
 
@@ -140,7 +160,8 @@ select
     decisions.lapse_key,
     decisions.coupon_code,
     decisions.planned_at,
-    decisions.rule_hash
+    decisions.rule_hash,
+    decisions.subject
 from decisions
 left join told
     on decisions.campaign_id = told.campaign_id

@@ -32,7 +32,8 @@ tiers as (
             when metrics.days_since_purchase >= rule.l2_days then rule.l2_days
             when metrics.days_since_purchase >= rule.l1_days then rule.l1_days
             else 0
-        end as tier_days
+        end as tier_days,
+        rule.rule_hash
     from metrics
     cross join rule
     where metrics.days_since_purchase is not null
@@ -46,7 +47,10 @@ select
     tiers.days_since,
     tiers.tier,
     {{ add_days('tiers.last_purchase_on', 'tiers.tier_days') }} as entered_on,
-    usual_items.usual_item
+    usual_items.usual_item,
+    -- a lapse is named by the purchase it began with
+    cast(tiers.last_purchase_on as varchar) as lapse_key,
+    tiers.rule_hash
 from tiers
 left join {{ ref('int_member_usual_items') }} as usual_items
     on tiers.member_id = usual_items.member_id
