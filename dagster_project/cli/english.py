@@ -98,6 +98,24 @@ PAGES = {
             "instant": "when to send: an ISO time or now; default is each campaign's send_at on the next day",
         },
     ),
+    "markdown": Page(
+        """Makes tonight's markdown list and its audience from the afternoon's stock count, publishes them, tells people.
+
+        The very job that the schedule runs at 16:05. The night before has to be published. Running it again changes no
+        list and tells nobody twice; after start_at nobody is told any more.
+
+        \b
+        Example: linli markdown --chain data/demo --date 2026-11-22
+                 export WECOM_SECRET=demo
+                 linli markdown --chain data/demo --date 2026-11-22 --live
+        """,
+        {
+            **_CHAIN,
+            "day": "the day of the count",
+            "live": "really tell people; without it a preview of that, the list is published either way",
+            "instant": "when to send: an ISO time or now; default is push_at of that day",
+        },
+    ),
     "score": Page(
         """Scores identity: the published record_members against a file of truth.
 

@@ -12,11 +12,13 @@ def expected_errors() -> tuple[type[Exception], ...]:
     from dagster_project.publish import PublishError
     from dagster_project.sandbox import SandboxError
     from dagster_project.warehouse.connect import WarehouseBusyError
+    from dagster_project.warehouse.evening import NotReadyError
 
     return (
         ConfigError,
         ChainKeyError,
         JournalError,
+        NotReadyError,
         PublishError,
         PushError,
         SandboxError,

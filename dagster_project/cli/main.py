@@ -20,6 +20,7 @@ _COMMANDS = {
     "inspect": "inspect",
     "run": "run",
     "push": "push",
+    "markdown": "markdown",
     "score": "score",
     "explain": "explain",
     "suggestions": "suggestions",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -10,6 +12,7 @@ from dagster_project.orchestration.context import ChainResource, chain_root, cha
 from dagster_project.orchestration.dbt import model_assets
 from dagster_project.orchestration.gate import gate_check
 from dagster_project.orchestration.landing import lake_assets
+from dagster_project.orchestration.markdown import markdown_assets
 from dagster_project.orchestration.published import publish_assets, report_assets
 from dagster_project.orchestration.push import PushConfig, push_assets
 from dagster_project.orchestration.raw import raw_tables
@@ -28,10 +31,12 @@ def build_definitions(root: Path | None = None) -> dg.Definitions:
     chain = chain_shape(root)
     nights = daily(chain)
     pushes = push_assets(chain)
+    evenings = markdown_assets(chain)
+    decide, tell = evenings
     push_selection = dg.AssetSelection.assets(*pushes)
     nightly = dg.define_asset_job(
         "nightly",
-        selection=dg.AssetSelection.all() - push_selection,
+        selection=dg.AssetSelection.all() - push_selection - dg.AssetSelection.assets(*evenings),
         partitions_def=nights,
         description="Land, check, model, audit, publish, report: one night, or a range in one run.",
     )
@@ -42,6 +47,41 @@ def build_definitions(root: Path | None = None) -> dg.Definitions:
         description="Send a night's decisions to WeCom and the group-buy system, then publish what became of them."
         " A preview unless `live` is set; repeating it sends nothing twice.",
     )
+
+    markdown_job = dg.define_asset_job(
+        "markdown",
+        selection=dg.AssetSelection.assets(decide),
+        partitions_def=nights,
+        description="Land today's stock count, decide the evening list and who is told of it, publish both.",
+    )
+    markdown_push_job = dg.define_asset_job(
+        "markdown_push",
+        selection=dg.AssetSelection.assets(tell),
+        partitions_def=nights,
+        description="Tell the audience of today's evening markdown, before it begins. A preview unless `live` is set.",
+    )
+
+    @dg.schedule(
+        job=markdown_job, cron_schedule="5 16 * * *", execution_timezone=chain.timezone, name="markdown_1605"
+    )
+    def markdown_1605(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        """Five minutes after the count of four o'clock."""
+        return dg.RunRequest(partition_key=_today(context, chain.timezone).isoformat())
+
+    hour, minute = map(int, chain.rules.markdown.push_at.split(":"))
+
+    @dg.schedule(
+        job=markdown_push_job,
+        cron_schedule=f"{minute} {hour} * * *",
+        execution_timezone=chain.timezone,
+        name="markdown_push",
+    )
+    def markdown_push(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        """At push_at of rules/markdown.yml, read when the code location loads; off until somebody switches it on."""
+        return dg.RunRequest(
+            partition_key=_today(context, chain.timezone).isoformat(),
+            run_config=dg.RunConfig(ops={"activation__markdown_push": PushConfig(live=True, at="now")}),
+        )
 
     @dg.schedule(
         job=nightly, cron_schedule="0 2 * * *", execution_timezone=chain.timezone, name="nightly_0200"
@@ -68,10 +108,11 @@ def build_definitions(root: Path | None = None) -> dg.Definitions:
             publish_assets(chain),
             *report_assets(),
             *pushes,
+            *evenings,
         ],
         asset_checks=[gate_check(chain)],
-        jobs=[nightly, push_job],
-        schedules=[nightly_0200, push_1030],
+        jobs=[nightly, push_job, markdown_job, markdown_push_job],
+        schedules=[nightly_0200, push_1030, markdown_1605, markdown_push],
         resources={
             "chain": ChainResource(path=str(root) if root else dg.EnvVar("LINLI_CHAIN")),
         },
@@ -79,9 +120,9 @@ def build_definitions(root: Path | None = None) -> dg.Definitions:
     )
 
 
-def _last_night(context: dg.ScheduleEvaluationContext, timezone: str) -> str:
-    from datetime import timedelta
-    from zoneinfo import ZoneInfo
+def _today(context: dg.ScheduleEvaluationContext, timezone: str) -> date:
+    return context.scheduled_execution_time.astimezone(ZoneInfo(timezone)).date()
 
-    local = context.scheduled_execution_time.astimezone(ZoneInfo(timezone))
-    return (local.date() - timedelta(days=1)).isoformat()
+
+def _last_night(context: dg.ScheduleEvaluationContext, timezone: str) -> str:
+    return (_today(context, timezone) - timedelta(days=1)).isoformat()

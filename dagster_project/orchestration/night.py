@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,10 +17,10 @@ from dagster_project.config import Chain, load_chain
 from dagster_project.landing.misplaced import Misplaced, misplaced_data
 from dagster_project.lang import tr
 from dagster_project.orchestration.build import QUIET, build_definitions
+from dagster_project.orchestration.lock import only_run
 from dagster_project.orchestration.progress import listening
 from dagster_project.orchestration.usable import Finding, findings_text
 from dagster_project.publish import Publication, current_publication, recover
-from dagster_project.warehouse.connect import WarehouseBusyError
 
 # which stage of the night a step belongs to, by the step's name
 _STAGES = (("lake__", "land"), ("gate_lake", "check"), ("raw_tables", "raw"), ("dbt_models", "dbt"),
@@ -71,24 +69,6 @@ def _no_sync_per_commit(connection: Any, _record: Any) -> None:
         connection.execute("pragma synchronous = normal")
 
 
-@contextmanager
-def _only_run(chain: Chain) -> Iterator[None]:
-    """One in-process run per chain at a time; the lock goes with the process, also when it is killed."""
-    path = chain.paths.dagster_home / "run.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WarehouseBusyError(
-                tr(
-                    f"另一个夜间作业正在进行（{path}），请等它结束",
-                    f"another nightly run is going on ({path}): wait for it",
-                )
-            ) from None
-        yield
-
-
 def _settle_killed_runs(instance: dg.DagsterInstance) -> None:
     """Ends runs of a killed process. They hold the writer's slot, for which the next run would wait for ever."""
     unfinished = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
@@ -121,7 +101,7 @@ def run_nights(
             "dagster/asset_partition_range_start": start.isoformat(),
             "dagster/asset_partition_range_end": end.isoformat(),
         }
-    with _only_run(chain), dagster_instance(chain) as instance, listening(progress):
+    with only_run(chain), dagster_instance(chain) as instance, listening(progress):
         _settle_killed_runs(instance)
         # a publication that a kill left half switched is finished first: the nights of this run depend on it
         recover(chain.paths.warehouse, chain.paths)

@@ -14,7 +14,8 @@ import dagster as dg
 import pytest
 
 from dagster_project.config import Chain
-from dagster_project.orchestration.night import _only_run, run_nights
+from dagster_project.orchestration.lock import only_run
+from dagster_project.orchestration.night import run_nights
 from dagster_project.warehouse.connect import WarehouseBusyError
 
 NIGHT = date(2026, 11, 1)
@@ -62,5 +63,5 @@ def test_the_run_after_a_kill_gets_the_writers_slot(chain: Chain, tmp_path: Path
 
 
 def test_two_runs_of_one_chain_at_a_time_are_refused(chain: Chain) -> None:
-    with _only_run(chain), pytest.raises(WarehouseBusyError, match="夜间作业正在进行"):
+    with only_run(chain), pytest.raises(WarehouseBusyError, match="夜间作业正在进行"):
         run_nights(chain.root, NIGHT, NIGHT, definitions=definitions())
