@@ -110,17 +110,17 @@ def build_models(chain: Chain, target: Path) -> DbtRun:
     reasons = build_reasons(chain)
     if "refresh_reason" in reasons:
         return run_dbt(chain, target, full_refresh=True)
-    if "identity_reason" in reasons:
+    if reasons:
         staging = run_dbt(chain, target, select=_STAGING)
-        return staging.followed_by(_members_anew(chain, target)) if staging.success else staging
+        return staging.followed_by(_models_anew(chain, target)) if staging.success else staging
     run = run_dbt(chain, target)
     if run.success and names_have_turned(chain):
         make_members_anew(chain, "names mean something else than before")
-        return run.followed_by(_members_anew(chain, target))
+        return run.followed_by(_models_anew(chain, target))
     return run
 
 
-def _members_anew(chain: Chain, target: Path) -> DbtRun:
+def _models_anew(chain: Chain, target: Path) -> DbtRun:
     return run_dbt(chain, target, full_refresh=True, exclude=_STAGING)
 
 

@@ -7,6 +7,7 @@ from dagster_project.warehouse.connect import connect
 from dagster_project.warehouse.digested import (
     build_reasons,
     digest_identity,
+    digest_sales,
     make_members_anew,
     mark_digested,
     names_have_turned,
@@ -23,6 +24,7 @@ __all__ = [
     "build_reasons",
     "connect",
     "digest_identity",
+    "digest_sales",
     "gate_batches",
     "make_members_anew",
     "mark_digested",

@@ -7,7 +7,7 @@ import duckdb
 from dagster_project.config import Chain
 from dagster_project.warehouse.connect import connect
 
-_REASONS = ("refresh_reason", "identity_reason")
+_REASONS = ("refresh_reason", "models_reason", "identity_reason")
 
 
 def read_state(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -22,8 +22,9 @@ def set_state(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> N
 
 
 def build_reasons(chain: Chain) -> dict[str, str]:
-    """Why the next build has to look at more than what arrived: `refresh_reason` at everything, `identity_reason` at
-    every member. Both stand until a build was green, so that a killed one is taken up again."""
+    """Why the next build has to look at more than what arrived: `refresh_reason` at everything, `models_reason` at
+    everything but staging, `identity_reason` at every member. They stand until a build was green, so that a killed one
+    is taken up again."""
     with connect(chain.paths.warehouse) as connection:
         stored = read_state(connection)
     return {name: stored[name] for name in _REASONS if name in stored}
@@ -52,6 +53,7 @@ def mark_digested(chain: Chain) -> None:
             " where batch_id not in (select batch_id from ops.digested_batches)"
         )
         digest_identity(connection)
+        digest_sales(connection)
         set_state(connection, "names_differ", _names_differ(connection))
         [(as_of,)] = connection.execute("select as_of_date from ops.run_context").fetchall()
         set_state(connection, "built_as_of", as_of.isoformat())
@@ -74,6 +76,16 @@ def digest_identity(connection: duckdb.DuckDBPyConnection) -> None:
         "insert into ops.digested_identity_ids select distinct identifier_key, minted_id"
         " from intermediate.int_identity_nodes"
     )
+
+
+def digest_sales(connection: duckdb.DuckDBPyConnection) -> None:
+    """Remembers what sales were made from besides their records, and the windows that figures were made over."""
+    connection.execute("delete from ops.digested_sale_dimensions")
+    connection.execute(
+        "insert into ops.digested_sale_dimensions by name select * from intermediate.int_sale_dimensions"
+    )
+    connection.execute("delete from ops.digested_windows")
+    connection.execute("insert into ops.digested_windows select days from ops.window_days")
 
 
 def _names_differ(connection: duckdb.DuckDBPyConnection) -> str:

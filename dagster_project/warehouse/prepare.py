@@ -61,6 +61,11 @@ def prepare(
             # stands until a build was green, as above
             set_state(connection, "identity_reason", "rules or code of One ID changed")
             set_state(connection, "identity_rules", anew)
+        made_of = _models_hash(chain, models)
+        if read_state(connection).get("models") not in (None, made_of):
+            # models that keep what a night did not touch would keep what others made
+            set_state(connection, "models_reason", "models, business days or rules of figures changed")
+        set_state(connection, "models", made_of)
         _raw_views(connection, chain, as_of)
         connection.execute(
             "create or replace table ops.pending_batches as select batch_id from ops.files where status = 'loaded'"
@@ -129,6 +134,17 @@ def _identity_hash(chain: Chain, key: ChainKey, models: Path) -> str:
     folders = ["models/intermediate/identity", "models/marts/identity"]
     kernels = _hash_of(Path(__file__).parents[1], ["identity"])
     return hashlib.sha256(f"{rules}{_hash_of(models, folders)}{kernels}".encode()).hexdigest()[:16]
+
+
+def _models_hash(chain: Chain, models: Path) -> str:
+    """Of everything that facts and figures depend on besides records and what is compared night by night: where days
+    end, the rules of metrics, points and commissions, the models themselves."""
+    ends = sorted((s.store_code, s.cutover_minutes) for s in chain.stores if s.cutover_minutes is not None)
+    rules = [rule.hash for rule in (chain.rules.metrics, chain.rules.ledger, chain.rules.commission)]
+    high_margin = sorted(chain.rules.guards.high_margin_categories)
+    made_of = repr((chain.timezone, chain.cutover_minutes, ends, rules, high_margin))
+    code = _hash_of(models, ["models/intermediate", "models/marts"])
+    return hashlib.sha256(f"{made_of}{code}".encode()).hexdigest()[:16]
 
 
 def _hash_of(root: Path, folders: list[str]) -> str:

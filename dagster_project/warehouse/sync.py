@@ -78,6 +78,11 @@ def create_ops(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "create table if not exists ops.digested_identity_ids (identifier_key bigint, member_id varchar)"
     )
+    connection.execute(
+        "create table if not exists ops.digested_sale_dimensions (dimension_no bigint, what varchar,"
+        " connection varchar, name varchar, fingerprint bigint)"
+    )
+    connection.execute("create table if not exists ops.digested_windows (days integer)")
 
 
 def sync_files(connection: duckdb.DuckDBPyConnection, chain: Chain) -> int:

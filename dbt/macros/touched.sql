@@ -1,11 +1,18 @@
-{# Which rows a night looks at: those whose key is in a list of what it touched, or all when everything is made anew. #}
+{# Which rows a night looks at: those whose key is in a list of what it touched, or all when everything is made anew.
+   `their_column`: the key's name in the list, where it has another. #}
 
-{% macro touched_rows(column, touched) -%}
+{% macro touched_rows(column, touched, their_column=none) -%}
     {%- if is_incremental() -%}
-    {{ column }} in (select {{ column }} from {{ touched }})
+    {{ column }} in (select {{ their_column or column.split('.') | last }} from {{ touched }})
     {%- else -%}
     true
     {%- endif -%}
+{%- endmacro %}
+
+
+{# Rows whose newest version tonight's batches brought. #}
+{% macro arrived_tonight() -%}
+    batch_id in (select batch_id from {{ source('ops', 'pending_batches') }})
 {%- endmacro %}
 
 

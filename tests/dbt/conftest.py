@@ -17,7 +17,7 @@ from dbt.contracts.graph.manifest import Manifest
 
 from dagster_project.contracts import feed, feeds_of, kinds
 from dagster_project.segments import SegmentFile, plan_variable
-from dagster_project.warehouse import digest_identity, ops_schemas
+from dagster_project.warehouse import digest_identity, digest_sales, ops_schemas
 from dagster_project.warehouse.sync import create_ops
 
 PROJECT = Path(__file__).parents[2] / "dbt"
@@ -157,6 +157,7 @@ class Warehouse:
             con.execute("update ops.run_context set as_of_date = ?", [night])
             con.execute("delete from ops.pending_batches")
             digest_identity(con)
+            digest_sales(con)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.path)) as con:

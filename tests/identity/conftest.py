@@ -12,7 +12,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from dagster_project.contracts import feeds_of, kinds
-from dagster_project.warehouse import digest_identity
+from dagster_project.warehouse import digest_identity, digest_sales
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 MODELS = ("members", "record_members", "member_identifiers", "member_events", "identity_refusals")
@@ -53,7 +53,13 @@ class World:
             )
             con.execute("create table ops.digested_identity_ids (identifier_key bigint, member_id varchar)")
             con.execute(
-                "create table ops.run_context as select date '2026-03-01' as_of_date, 240 cutover_minutes"
+                "create table ops.digested_sale_dimensions (dimension_no bigint, what varchar, connection varchar,"
+                " name varchar, fingerprint bigint)"
+            )
+            con.execute("create table ops.digested_windows (days integer)")
+            con.execute("create table ops.window_days (days integer)")
+            con.execute(
+                "create table ops.run_context as select date '2026-03-01' as_of_date, 240 cutover_minutes, 1::bigint run_seq"
             )
             con.execute("create table ops.placeholder_phones as select 'PLACEHOLDER' phone_token")
             con.execute(
@@ -127,6 +133,7 @@ class World:
         with self.open() as con:
             con.execute("delete from ops.pending_batches")
             digest_identity(con)
+            digest_sales(con)
 
     def dbt(self, *command: str) -> None:
         os.environ["LINLI_WAREHOUSE"] = str(self.path)

@@ -64,6 +64,7 @@ def built(chain: Chain) -> None:
                 "select identifier_key, member_id as minted_id from ops.digested_identity_ids",
             ),
             ("int_identity_name_agreement", "select true as names_differ"),
+            ("int_sale_dimensions", "select * from ops.digested_sale_dimensions"),
         ):
             connection.execute(f"create or replace table intermediate.{name} as {query}")
     mark_digested(chain)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from dagster_project.segments import walk
+from dagster_project.segments.events import Period
 from dagster_project.warehouse.ops.table import BIGINT, INTEGER, TEXT, Night, OpsTable, Row
 
 # column → key of rules/metrics.yml
@@ -15,6 +17,9 @@ _METRICS = {
     "affinity_min_orders": "affinity_min_orders", "usual_min_times": "usual_min_times",
     "usual_days": "usual_days", "usual_items": "usual_items", "pickup_min_buyers": "pickup_min_buyers",
 }  # fmt: skip
+
+
+_WINDOWS = (7, 30, 90, 365)
 
 
 def _churn(night: Night) -> list[Row]:
@@ -30,6 +35,23 @@ def _koc(night: Night) -> list[Row]:
 def _metrics(night: Night) -> list[Row]:
     rule = night.rules.metrics
     return [(*(getattr(rule, key) for key in _METRICS.values()), rule.hash)]
+
+
+def _window_days(night: Night) -> list[Row]:
+    """Lengths of all windows that end with the night: the fixed ones, those of rules, those of segments."""
+    metrics, churn = night.rules.metrics, night.rules.churn
+    found = {*_WINDOWS, metrics.new_days, metrics.lapsed_days, metrics.regained_days, metrics.price_days}
+    found |= {metrics.usual_days, churn.l1_days, churn.l2_days, churn.l3_days}
+    for segment in night.rules.segments:
+        for _, condition in walk((), segment.when):
+            if not isinstance(condition, Period):
+                continue
+            if condition.within_days is not None:
+                found.add(condition.within_days)
+            if condition.between_days is not None:
+                # of days a to b ago, both included: one leaves when it is b + 1 days ago, another enters at a
+                found |= {min(condition.between_days), max(condition.between_days) + 1}
+    return [(days,) for days in sorted(found) if days > 0]
 
 
 def _tags(night: Night) -> list[Row]:
@@ -51,6 +73,7 @@ TABLES = (
     ),
     OpsTable("rule_metrics", {**dict.fromkeys(_METRICS, INTEGER), "rule_hash": TEXT}, _metrics),
     OpsTable("rule_tags", {"tag": TEXT, "condition_json": TEXT, "rule_hash": TEXT}, _tags),
+    OpsTable("window_days", {"days": INTEGER}, _window_days),
     OpsTable(
         "high_margin_categories",
         {"category": TEXT, "rule_hash": TEXT},

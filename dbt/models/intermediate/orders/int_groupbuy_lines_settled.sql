@@ -1,16 +1,29 @@
 -- Grain: one row per line of a group-buy order that is our revenue, with what was refunded of it.
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="record_no",
+    meta={"affected": "int_touched_sales"},
+) }}
 
 with
 
 orders as (
 
-    select * from {{ ref('int_groupbuy_orders_settled') }} where is_listed
+    select *
+    from {{ ref('int_sales_netted') }}
+    where
+        is_listed
+        and channel = 'groupbuy'
+        and {{ touched_rows('record_no', ref('int_touched_sales')) }}
 
 ),
 
 lines as (
 
-    select * from {{ ref('stg_groupbuy__order_lines') }}
+    select *
+    from {{ ref('stg_groupbuy__order_lines') }}
+    where {{ touched_rows('sale_no', ref('int_touched_sales'), 'record_no') }}
 
 ),
 
@@ -38,6 +51,10 @@ products as (
 
 select
     orders.record_key,
+    orders.record_no,
+    orders.order_key,
+    orders.order_no,
+    orders.business_date,
     lines.line_no,
     lines.sku,
     lines.item_name,

@@ -1,10 +1,20 @@
 -- Grain: one row per group-buy order, paid or not; is_listed says whether it is our revenue.
+-- After the first build, tonight's part only.
+{{ config(materialized="incremental", incremental_strategy="replaced") }}
 
 with
 
-orders as (
+all_orders as (
 
     select * from {{ ref('stg_groupbuy__orders') }}
+
+),
+
+orders as (
+
+    select *
+    from all_orders
+    where {{ touched_rows('sale_no', ref('int_touched_sales'), 'record_no') }}
 
 ),
 
@@ -54,7 +64,7 @@ placeholder_phones as (
 helper_twins as (
 
     select distinct order_id
-    from orders
+    from all_orders
     where seller_role = 'helper'
 
 ),
@@ -98,6 +108,7 @@ final as (
         paid.connection,
         paid.record_id,
         paid.record_key,
+        paid.sale_no as record_no,
         paid.order_id as source_order_id,
         coalesce(paid.store_code, activities.store_code, leader_stores.store_code) as store_code,
         paid.leader_id,
@@ -156,6 +167,7 @@ select
     connection,
     record_id,
     record_key,
+    record_no,
     source_order_id,
     store_code,
     leader_id,

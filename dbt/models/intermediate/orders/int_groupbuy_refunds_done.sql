@@ -1,4 +1,5 @@
 -- Grain: one row per refund that moved money. A source without a status says so by the time it finished.
+{{ config(materialized="view") }}
 
 select
     connection,

@@ -1,4 +1,10 @@
 -- Grain: one row per return or void ticket, with the ticket it refers to where that is known.
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="record_no",
+    meta={"affected": "int_touched_sales"},
+) }}
 
 with
 
@@ -8,9 +14,26 @@ tickets as (
 
 ),
 
+wanted as (
+
+    select *
+    from tickets
+    where kind in ('return', 'void') and {{ touched_rows('sale_no', ref('int_touched_sales'), 'record_no') }}
+
+),
+
+-- with the voids that may mean one of them
 referring as (
 
-    select * from tickets where kind in ('return', 'void')
+    select * from wanted
+    {%- if is_incremental() %}
+
+    union
+
+    select *
+    from tickets
+    where kind = 'void' and origin_ticket_id in (select ticket_id from wanted)
+    {%- endif %}
 
 ),
 
@@ -44,19 +67,20 @@ voided as (
 )
 
 select
-    referring.record_key,
-    referring.record_id,
-    referring.connection,
-    referring.store_code,
-    referring.ticket_id,
-    referring.kind,
-    referring.net_fen,
-    referring.sold_at,
+    wanted.record_key,
+    wanted.sale_no as record_no,
+    wanted.record_id,
+    wanted.connection,
+    wanted.store_code,
+    wanted.ticket_id,
+    wanted.kind,
+    wanted.net_fen,
+    wanted.sold_at,
     origins.origin_record_key,
     origins.origin_kind,
     voided.origin_record_key is not null as is_voided
-from referring
+from wanted
 left join origins
-    on referring.record_key = origins.record_key
+    on wanted.record_key = origins.record_key
 left join voided
-    on referring.record_key = voided.origin_record_key
+    on wanted.record_key = voided.origin_record_key

@@ -1,11 +1,15 @@
 -- Grain: one row per till ticket. Listed as orders are sales, and returns whose sale is unknown.
 -- Other returns and voids change the sale they refer to, and top-ups are no sales at all: is_listed is false.
+-- After the first build, tonight's part only.
+{{ config(materialized="incremental", incremental_strategy="replaced") }}
 
 with
 
 tickets as (
 
-    select * from {{ ref('stg_pos__tickets') }}
+    select *
+    from {{ ref('stg_pos__tickets') }}
+    where {{ touched_rows('sale_no', ref('int_touched_sales'), 'record_no') }}
 
 ),
 
@@ -62,7 +66,7 @@ stored_value as (
         ticket_id,
         sum(amount_fen - coalesce(change_fen, 0)) as stored_value_fen
     from {{ ref('stg_pos__tenders') }}
-    where method = 'stored_value'
+    where method = 'stored_value' and {{ touched_rows('sale_no', ref('int_touched_sales'), 'record_no') }}
     group by connection, store_code, ticket_id
 
 ),
@@ -125,6 +129,7 @@ select
     connection,
     record_id,
     record_key,
+    sale_no as record_no,
     ticket_id as source_order_id,
     store_code,
     cashier_id,

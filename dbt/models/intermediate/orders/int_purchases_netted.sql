@@ -1,4 +1,5 @@
 -- Grain: one row per order of either channel, net of the refunds known tonight; whose it is, is not known here.
+{{ config(materialized="view") }}
 
 select
     order_key,

@@ -1,5 +1,6 @@
 -- Grain: one row per sale record of either channel, net of the refunds known tonight; whose it is, is not known here.
 -- Not listed as orders are returns and voids that changed a sale, top-ups, and the copies of help-sell.
+{{ config(materialized="incremental", incremental_strategy="delete+insert", unique_key="record_no") }}
 
 with
 
@@ -11,6 +12,7 @@ pos_orders as (
         connection,
         record_id,
         record_key,
+        record_no,
         source_order_id,
         store_code,
         cashier_id,
@@ -48,6 +50,7 @@ groupbuy_orders as (
         connection,
         record_id,
         record_key,
+        record_no,
         source_order_id,
         store_code,
         cast(null as varchar) as cashier_id,
@@ -102,6 +105,7 @@ judged as (
 
     select
         orders.*,
+        orders.channel || '|' || orders.connection || '|' || orders.record_id as order_key,
         {{ business_date('orders.ordered_at', 'coalesce(stores.cutover_minutes, run_context.cutover_minutes)') }}
             as business_date,
         (orders.is_listed and orders.net_fen - orders.refund_fen > 0 and not orders.is_test) as is_purchase
@@ -113,12 +117,14 @@ judged as (
 )
 
 select
-    channel || '|' || connection || '|' || record_id as order_key,
+    order_key,
+    {{ key_hash('order_key') }} as order_no,
     channel,
     connection,
     feed,
     record_id,
     record_key,
+    record_no,
     source_order_id,
     store_code,
     cashier_id,

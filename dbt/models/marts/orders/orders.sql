@@ -1,4 +1,5 @@
 -- Grain: one row per order of either channel.
+{{ config(materialized="view") }}
 
 with
 

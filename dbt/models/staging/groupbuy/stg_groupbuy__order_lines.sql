@@ -6,6 +6,7 @@ arrivals as (
 
     select
         {{ record_columns('order_lines', ['order_id', 'line_no']) }},
+        {{ key_hash("_connection || '|orders|' || order_id") }} as sale_no,
         order_id,
         line_no,
         sku,

@@ -6,6 +6,7 @@ arrivals as (
 
     select
         {{ record_columns('orders', ['order_id']) }},
+        {{ key_hash("_connection || '|orders|' || order_id") }} as sale_no,
         order_id,
         activity_id,
         store_code,

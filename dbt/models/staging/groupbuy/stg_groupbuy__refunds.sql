@@ -6,6 +6,7 @@ arrivals as (
 
     select
         {{ record_columns('refunds', ['refund_id']) }},
+        {{ key_hash("_connection || '|orders|' || order_id") }} as sale_no,
         refund_id,
         order_id,
         line_no,

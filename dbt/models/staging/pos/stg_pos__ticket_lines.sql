@@ -6,6 +6,7 @@ arrivals as (
 
     select
         {{ record_columns('ticket_lines', ['store_code', 'ticket_id', 'line_no']) }},
+        {{ key_hash("_connection || '|tickets|' || store_code || '|' || ticket_id") }} as sale_no,
         store_code,
         ticket_id,
         line_no,

@@ -6,6 +6,7 @@ arrivals as (
 
     select
         {{ record_columns('tickets', ['store_code', 'ticket_id']) }},
+        {{ key_hash("_connection || '|tickets|' || store_code || '|' || ticket_id") }} as sale_no,
         store_code,
         ticket_id,
         kind,
