@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
@@ -132,17 +133,16 @@ class Warehouse:
         connection = connection or f"{kind}_main"
         self.batches += 1
         batch_id = f"{night}|{connection}|{name}|{self.batches:012d}"
+        meta = {"_connection": connection, "_feed": name, "_night": night, "_batch_id": batch_id}
+        cells = [
+            {**row, **meta, "_file": f"{name}.csv", "_row_no": number} for number, row in enumerate(rows, start=1)
+        ]
+        names = list(dict.fromkeys(column for row in cells for column in row))
         with duckdb.connect(str(self.path)) as con:
-            for number, row in enumerate(rows, start=1):
-                meta = {
-                    "_connection": connection,
-                    "_feed": name,
-                    "_night": night,
-                    "_batch_id": batch_id,
-                    "_file": f"{name}.csv",
-                    "_row_no": number,
-                }
-                _insert(con, f"raw.{arriving.table}", {**row, **meta})
+            if cells:
+                con.register("cells", pa.table({column: [row.get(column) for row in cells] for column in names}))
+                con.execute(f"insert into raw.{arriving.table} by name select * from cells")
+                con.unregister("cells")
             con.execute("insert into ops.pending_batches values (?)", [batch_id])
             con.execute(
                 "insert into ops.available_feeds select ?, ?, ?, ?, ? where not exists "
@@ -228,6 +228,12 @@ def manifest(parsed: tuple[Manifest, list[str]]) -> Manifest:
 @pytest.fixture(scope="session")
 def dbt(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
     return Dbt(manifest, tmp_path_factory.mktemp("dbt"))
+
+
+@pytest.fixture(scope="session")
+def new_warehouse() -> type[Warehouse]:
+    """Makes an empty warehouse in a given file."""
+    return Warehouse
 
 
 @dataclass(frozen=True)
