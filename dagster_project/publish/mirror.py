@@ -27,7 +27,7 @@ def prepare(con: DuckDBPyConnection) -> None:
     """Makes `marts` and its record where they are missing.
 
     `ops.publications`: one row per change of `marts`; `manifest` is kept for the newest row, which says what `marts`
-    holds.
+    holds. `ops.state` is the warehouse's; a run that starts from a publication is known by it.
     """
     con.execute("create schema if not exists ops")
     con.execute("create schema if not exists marts")
@@ -35,6 +35,7 @@ def prepare(con: DuckDBPyConnection) -> None:
         "create table if not exists ops.publications (seq bigint, publication_id varchar, as_of_date date,"
         " previous_id varchar, manifest varchar)"
     )
+    con.execute("create table if not exists ops.state (name varchar, value varchar)")
 
 
 @contextmanager

@@ -60,6 +60,7 @@ from dagster_project.publish.relations import (
     sync,
 )
 from dagster_project.publish.tables import TableSpec, published_tables
+from dagster_project.publish.touched import digests_of_touched, remember_run, touched_days
 
 KEPT_PUBLICATIONS = 7
 _NEW_LINK = ".current.building"
@@ -94,15 +95,18 @@ def publish(
         before = current_publication(paths)
         _check_night(con, as_of, before)
         shapes = _audited_shapes(con, specs)
-        target = _plan(con, paths, shapes, as_of, context, before, only)
+        told_by = {spec.name: spec.touched for spec in specs}
+        target = _plan(con, paths, shapes, told_by, as_of, context, before, only)
         step("digested")
         if before is not None and target.publication_id == before.publication_id:
+            remember_run(con, before.publication_id)
             return before
         written = build_folder(con, paths, target, before, "audit", step)
         step("folder_renamed")
         with transaction(con):
             mirror(con, target, mirrored(con, target.folder.parent))
             feedback.keep_decisions(con, as_of)
+            remember_run(con, target.publication_id)
             step("marts_changed")
         step("committed")
         _finish(con, paths, target, step)
@@ -208,13 +212,18 @@ def _plan(
     con: DuckDBPyConnection,
     paths: PublishPaths,
     shapes: Mapping[str, Shape],
+    told_by: Mapping[str, Sequence[str]],
     as_of: date,
     context: PublicationContext,
     before: Publication | None,
     only: Collection[str] | None = None,
 ) -> Publication:
-    """The publication that tonight's audit gives, with every digest, before anything is written."""
+    """The publication that tonight's audit gives, with every digest, before anything is written.
+
+    `told_by`: the facts whose touched days say which days of a table may have changed; none: all of it is read.
+    """
     tables = {}
+    touched = touched_days(con, before)
     for name, shape in shapes.items():
         if only is not None and name not in only and before is not None and shareable(before, name, shape):
             tables[name] = before.tables[name]
@@ -226,7 +235,12 @@ def _plan(
             # Also written when nobody qualified: an empty night is an answer, a missing one is a question.
             partitions[as_of.isoformat()] = digests(con, shape, tonight, split=False)[""]
         else:
-            partitions = digests(con, shape, audited, split=shape.kind == "fact")
+            days = touched.of(told_by[name]) if touched else None
+            if before is not None and days is not None and shareable(before, name, shape):
+                known = {day: part for day, part in before.tables[name].partitions.items() if day}
+                partitions = digests_of_touched(con, shape, audited, known, days, as_of)
+            else:
+                partitions = digests(con, shape, audited, split=shape.kind == "fact")
             if not partitions:
                 # A table without any day still has one file, so that readers find its columns.
                 partitions = digests(con, shape, audited, split=False)

@@ -15,11 +15,16 @@ PARTITION_COLUMN: dict[Kind, str | None] = {"state": None, "fact": "business_dat
 
 @dataclass(frozen=True)
 class TableSpec:
-    """One published table. `sort`: leading columns of the order of its rows."""
+    """One published table. `sort`: leading columns of the order of its rows.
+
+    `touched`: facts whose touched days (int_touched_days) say which days of the table may have changed; empty: nobody
+    says, and all of it is compared.
+    """
 
     name: str
     kind: Kind
     sort: tuple[str, ...]
+    touched: tuple[str, ...] = ()
 
     @property
     def partition_column(self) -> str | None:
@@ -31,7 +36,7 @@ class TableSpec:
 def published_tables() -> tuple[TableSpec, ...]:
     """Every published table, in the order of `tables.yml`.
 
-    Raises ValueError when a kind is unknown or a table has no sort key.
+    Raises ValueError when a kind is unknown, a table has no sort key, or one without days names touched facts.
     """
     raw = yaml.safe_load(files("dagster_project.publish").joinpath("tables.yml").read_text("utf-8"))
     specs = []
@@ -40,5 +45,8 @@ def published_tables() -> tuple[TableSpec, ...]:
             raise ValueError(
                 f"publish/tables.yml：表 {name} 的 kind 须为 state、fact 或 as_of，且 sort 不可为空"
             )
-        specs.append(TableSpec(name, entry["kind"], tuple(entry["sort"])))
+        touched = tuple(entry.get("touched", ()))
+        if touched and entry["kind"] != "fact":
+            raise ValueError(f"publish/tables.yml：表 {name} 不是 fact，不能有 touched")
+        specs.append(TableSpec(name, entry["kind"], tuple(entry["sort"]), touched))
     return tuple(specs)

@@ -66,12 +66,12 @@ def prepare(
             # models that keep what a night did not touch would keep what others made
             set_state(connection, "models_reason", "models, business days or rules of figures changed")
         set_state(connection, "models", made_of)
-        _raw_views(connection, chain, as_of)
         connection.execute(
             "create or replace table ops.pending_batches as select batch_id from ops.files where status = 'loaded'"
             f" and gated and night <= date '{as_of}'"
             " and batch_id not in (select batch_id from ops.digested_batches) order by batch_id"
         )
+        _raw_views(connection, chain)
         write_tables(connection, make_night(connection, chain, as_of, key, is_refresh=bool(reason)))
         pending = [
             row[0] for row in connection.execute("select batch_id from ops.pending_batches").fetchall()
@@ -155,13 +155,14 @@ def _hash_of(root: Path, folders: list[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _raw_views(connection: duckdb.DuckDBPyConnection, chain: Chain, as_of: date) -> None:
-    """One view per canonical feed over exactly the batches that the checks let through."""
+def _raw_views(connection: duckdb.DuckDBPyConnection, chain: Chain) -> None:
+    """One view per canonical feed over exactly the batches that are pending: all that the checks let through in a
+    refresh, else those that staging does not know. Nothing reads what staging has digested."""
     lake = chain.paths.lake.as_posix()
     paths: dict[str, list[str]] = {}
     for kind, feed, path in connection.execute(
-        "select kind, feed, lake_path from ops.files where status = 'loaded' and gated and night <= ? order by batch_id",
-        [as_of],
+        "select kind, feed, lake_path from ops.files where status = 'loaded'"
+        " and batch_id in (select batch_id from ops.pending_batches) order by batch_id"
     ).fetchall():
         paths.setdefault(f"{kind}__{feed}", []).append(f"{lake}/{path}")
     for kind in kinds():

@@ -135,12 +135,15 @@ class Warehouse:
         batch_id = f"{night}|{connection}|{name}|{self.batches:012d}"
         meta = {"_connection": connection, "_feed": name, "_night": night, "_batch_id": batch_id}
         cells = [
-            {**row, **meta, "_file": f"{name}.csv", "_row_no": number} for number, row in enumerate(rows, start=1)
+            {**row, **meta, "_file": f"{name}.csv", "_row_no": number}
+            for number, row in enumerate(rows, start=1)
         ]
         names = list(dict.fromkeys(column for row in cells for column in row))
         with duckdb.connect(str(self.path)) as con:
             if cells:
-                con.register("cells", pa.table({column: [row.get(column) for row in cells] for column in names}))
+                con.register(
+                    "cells", pa.table({column: [row.get(column) for row in cells] for column in names})
+                )
                 con.execute(f"insert into raw.{arriving.table} by name select * from cells")
                 con.unregister("cells")
             con.execute("insert into ops.pending_batches values (?)", [batch_id])
