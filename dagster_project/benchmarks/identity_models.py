@@ -12,55 +12,32 @@ claim: `fill` runs it, untimed, as it does what staging feeds.
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections.abc import Callable, Iterable
-from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
-from graphlib import TopologicalSorter
-from importlib.resources import files
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from dagster_project.benchmarks.identity_world import TONIGHT
+from dagster_project.benchmarks.models import (
+    KEY,
+    DbtOf,
+    compiled_plan,
+    empty_chain,
+    fingerprints_of,
+    packaged_variables,
+    parsed,
+    python_function,
+    read_plan,
+    run_models,
+    write_plan,
+)
 from dagster_project.warehouse import digest_identity
 
 START = "int_identity_statements"  # what the resolver starts from; written by `fill`, never computed
 RESOLVER = "intermediate.identity"
 MARTS = "marts.identity"  # what it has to end with: every model in this folder
 RESULT = "record_members"
-_DBT = Path(__file__).resolve().parents[2] / "dbt"
-_KEY = b"b" * 32
-
-
-@dataclass
-class Model:
-    """One model as the timed process needs it.
-
-    cold, warm: SQL of a first and of a later build; a Python model has `path` instead. affected: the relation whose
-    rows say what a later build takes out, by affected_columns. is_timed: the resolver's own, or made of what is.
-    is_mart: a result.
-    """
-
-    name: str
-    relation: str
-    materialized: str
-    unique_key: list[str]
-    strategy: str
-    affected: str
-    affected_columns: list[str]
-    language: str
-    cold: str
-    warm: str
-    path: str
-    refs: dict[str, str]
-    config: dict[str, Any]
-    is_timed: bool
-    is_mart: bool
 
 
 def listed_tokens() -> list[str]:
@@ -69,66 +46,24 @@ def listed_tokens() -> list[str]:
     from dagster_project.privacy import ChainKey
     from dagster_project.warehouse.ops import placeholder_tokens
 
-    return placeholder_tokens(packaged_chain(), ChainKey(_KEY))
+    return placeholder_tokens(packaged_chain(), ChainKey(KEY))
 
 
 def build(folder: Path) -> list[str]:
     """Makes `folder`/chain with an empty warehouse and `folder`/plan.json; returns the names of the timed models."""
-    # dbt and Dagster are imported here alone: the timed process needs neither
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-    from dagster_project.config import load_chain
-    from dagster_project.orchestration.dbt_runner import parsed_project, project_files, segment_variables
-    from dagster_project.privacy import ChainKey
-    from dagster_project.warehouse.prepare import prepare
-
-    root = folder / "chain"
-    shutil.rmtree(root, ignore_errors=True)
-    shutil.copytree(str(files("dagster_project").joinpath("templates/chain")), root)
-    chain = load_chain(root, resolve_secrets=False)
-    prepare(chain, TONIGHT, ChainKey(_KEY), models=_DBT)
-    os.environ["LINLI_WAREHOUSE"] = str(chain.paths.warehouse)
-    variables = segment_variables(chain)
-    manifest = parsed_project(variables, project_files())
-    needed = _needed(manifest)
-    try:
-        _dbt(folder, manifest, ["run"], variables, needed)
-        cold = _compiled(_dbt(folder, manifest, ["compile", "--full-refresh"], variables, needed))
-        warm = _compiled(_dbt(folder, manifest, ["compile"], variables, needed))
-    finally:
-        DuckDBConnectionManager.close_all_connections()
-    timed = _timed(manifest)
-    plan = [
-        _model(manifest, unique_id, cold, warm, is_timed=unique_id in timed)
-        for unique_id in _in_order(manifest, needed)
-        if manifest.nodes[unique_id].name != START and manifest.nodes[unique_id].fqn[1] != "staging"
-    ]
-    (folder / "plan.json").write_text(json.dumps([asdict(model) for model in plan]), "utf-8")
-    return [model.name for model in plan if model.is_timed]
-
-
-def _dbt(folder: Path, manifest: Any, command: list[str], variables: str, models: Iterable[str]) -> Any:
-    from dbt.cli.main import dbtRunner
-
-    target = folder / "target"
-    target.mkdir(exist_ok=True)
-    names = sorted(manifest.nodes[unique_id].name for unique_id in models)
-    folders = ["--project-dir", str(_DBT), "--profiles-dir", str(_DBT)]
-    folders += ["--target-path", str(target), "--log-path", str(target)]
-    with (target / "dbt.out").open("a", encoding="utf-8") as chatter, redirect_stdout(chatter):
-        outcome: Any = dbtRunner(manifest=manifest).invoke(
-            [*command, "--quiet", "--vars", variables, *folders, "--select", *names]
-        )
-    if not outcome.success:
-        failed = [
-            f"{r.node.name}: {r.message}" for r in outcome.result or () if r.status not in ("success", "pass")
+    chain = empty_chain(folder, TONIGHT)
+    variables = packaged_variables(chain)
+    with parsed(chain.paths.warehouse, variables) as manifest:
+        timed = _timed(manifest)
+        plan = [
+            model
+            for model in compiled_plan(
+                folder, manifest, _needed(manifest), variables, lambda unique_id: unique_id in timed, _is_mart
+            )
+            if model.name != START and ".staging." not in model.relation.replace('"', "")
         ]
-        raise RuntimeError(f"dbt {command[0]}: {outcome.exception or failed}")
-    return outcome.result
-
-
-def _compiled(results: Any) -> dict[str, str]:
-    return {result.node.unique_id: result.node.compiled_code for result in results}
+    write_plan(folder, plan)
+    return [model.name for model in plan if model.is_timed]
 
 
 def _reached(starts: Iterable[str], beside: Callable[[str], Iterable[str]]) -> set[str]:
@@ -165,64 +100,6 @@ def _room(node: Any) -> str:
 
 def _is_mart(node: Any) -> bool:
     return _room(node) == MARTS
-
-
-def _in_order(manifest: Any, models: set[str]) -> list[str]:
-    """Every model after those it reads; by name among equals, so that two plans of one project are equal."""
-    sorter = TopologicalSorter({m: set(manifest.nodes[m].depends_on.nodes) & models for m in models})
-    sorter.prepare()
-    ordered: list[str] = []
-    while sorter.is_active():
-        ready = sorted(sorter.get_ready())
-        sorter.done(*ready)
-        ordered += ready
-    return ordered
-
-
-def _model(
-    manifest: Any, unique_id: str, cold: dict[str, str], warm: dict[str, str], *, is_timed: bool
-) -> Model:
-    node = manifest.nodes[unique_id]
-    if node.config.pre_hook or node.config.post_hook:
-        raise NotImplementedError(f"{node.name}: the benchmark runs no hooks")
-    is_python = node.language == "python"
-    key = node.config.unique_key or []
-    keys = [key] if isinstance(key, str) else list(key)
-    affected = node.config.meta.get("affected", "")
-    parents = [
-        manifest.nodes.get(name) or manifest.sources[name]
-        for name in node.depends_on.nodes
-        if _is_table(name)
-    ]
-    return Model(
-        name=node.name,
-        relation=node.relation_name or "",
-        materialized=node.config.materialized,
-        unique_key=keys,
-        strategy=node.config.incremental_strategy or "append",
-        affected=next(p.relation_name for p in parents if p.name == affected) if affected else "",
-        affected_columns=node.config.meta.get("affected_columns", keys),
-        language=node.language,
-        cold="" if is_python else cold[unique_id],
-        warm="" if is_python else warm[unique_id],
-        path=node.original_file_path,
-        refs={_ref_name(parent): parent.relation_name for parent in parents},
-        config={name: value for name, value in node.config.to_dict().items() if _is_plain(value)},
-        is_timed=is_timed,
-        is_mart=_is_mart(node),
-    )
-
-
-def _is_table(unique_id: str) -> bool:
-    return unique_id.split(".")[0] in ("model", "seed", "snapshot", "source")
-
-
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float | bool | list)
-
-
-def _ref_name(node: Any) -> str:
-    return f"{node.source_name}.{node.name}" if node.resource_type == "source" else node.name
 
 
 # ---- the world, where landing and staging would have put it
@@ -340,12 +217,8 @@ def fill(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> Non
         ]
         connection.execute(f"delete from {table}")
         connection.execute(f"insert into {table} by name select {', '.join(wanted)} from ({query})")
-    run_models(connection, [m for m in _plan(folder) if not m.is_timed], night)
+    run_models(connection, [m for m in read_plan(folder) if not m.is_timed], night)
     connection.execute("checkpoint")
-
-
-def _plan(folder: Path) -> list[Model]:
-    return [Model(**model) for model in json.loads((folder / "plan.json").read_text("utf-8"))]
 
 
 # ---- the timed part
@@ -357,12 +230,12 @@ def resolve(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> 
     That has connection, feed, record_id and member_id, one row per record. `night`: `cold` builds all, `warm` as a
     night after a build does.
     """
-    models = [model for model in _plan(folder) if model.is_timed]
-    loaded = {model.name: _function(model) for model in models if model.language == "python"}
+    models = [model for model in read_plan(folder) if model.is_timed]
+    loaded = {model.name: python_function(model) for model in models if model.language == "python"}
     # compiled code compiles itself on first use: on what the build before left in the tables
     for model in models:
         if model.language == "python":
-            loaded[model.name](_Dbt(connection, model, is_later=False), connection)
+            loaded[model.name](DbtOf(connection, model, is_later=False), connection)
     [result] = [model.relation for model in models if model.name == RESULT]
 
     def run() -> str:
@@ -376,100 +249,4 @@ def resolve(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> 
 
 def fingerprints(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, tuple[Any, ...]]:
     """Row count and order-free hash of every identity mart; equal for equal tables."""
-    marts = [model for model in _plan(folder) if model.is_mart]
-    return {
-        model.name: connection.execute(
-            f"select count(*), sum(hash(t)::hugeint), bit_xor(hash(t)) from {model.relation} as t"
-        ).fetchall()[0]
-        for model in marts
-    }
-
-
-def run_models(
-    connection: duckdb.DuckDBPyConnection,
-    models: list[Model],
-    night: str,
-    loaded: dict[str, Callable[..., Any]] | None = None,
-) -> None:
-    """Runs models in order, each stored as its materialisation says."""
-    for model in models:
-        if model.materialized == "ephemeral":
-            continue  # dbt has put it into those that read it
-        body = model.warm if night == "warm" else model.cold
-        is_later = night == "warm" and model.materialized == "incremental"
-        if model.language == "python":
-            function = (loaded or {}).get(model.name) or _function(model)
-            connection.register("bench_rows", function(_Dbt(connection, model, is_later), connection))
-            body = "select * from bench_rows"
-        _store(connection, model, body, is_later)
-        if model.language == "python":
-            connection.unregister("bench_rows")
-
-
-def _store(connection: duckdb.DuckDBPyConnection, model: Model, body: str, is_later: bool) -> None:
-    if model.materialized == "view":
-        connection.execute(f"create or replace view {model.relation} as {body}")
-    elif not is_later:
-        if model.materialized not in ("table", "incremental"):
-            raise NotImplementedError(f"{model.name}: materialised as {model.materialized}")
-        connection.execute(f"create or replace table {model.relation} as {body}")
-    else:
-        connection.execute(f"create or replace temp table bench_arrivals as {body}")
-        if model.strategy == "replaced":
-            connection.execute(f"delete from {model.relation}")
-        elif model.strategy == "affected":
-            _delete(connection, model, model.affected, model.affected_columns)
-        elif model.unique_key and model.strategy != "append":
-            _delete(connection, model, "bench_arrivals", model.unique_key)
-        connection.execute(f"insert into {model.relation} by name select * from bench_arrivals")
-        connection.execute("drop table bench_arrivals")
-
-
-def _delete(connection: duckdb.DuckDBPyConnection, model: Model, affected: str, columns: list[str]) -> None:
-    pairs = zip(model.unique_key, columns, strict=True)
-    # two keys that are null are one row's only where the rows themselves say what goes
-    is_same = "=" if model.strategy == "affected" else "is not distinct from"
-    same = " and ".join(f"kept.{mine} {is_same} affected.{theirs}" for mine, theirs in pairs)
-    connection.execute(
-        f"delete from {model.relation} as kept where exists (select 1 from {affected} as affected where {same})"
-    )
-
-
-def _function(model: Model) -> Callable[..., Any]:
-    """`model` of a Python model's file."""
-    spec = spec_from_file_location(model.name, _DBT / model.path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    function: Callable[..., Any] = module.model
-    return function
-
-
-class _Config:
-    """What `dbt.config` is to a Python model: called to declare, asked with `get`."""
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self._values = values
-
-    def __call__(self, **_declared: Any) -> None:
-        return None
-
-    def get(self, name: str, default: Any = None) -> Any:
-        value = self._values.get(name)
-        return default if value is None else value
-
-
-class _Dbt:
-    """The part of dbt's object that a Python model sees: ref, source, this, is_incremental, config."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, model: Model, is_later: bool) -> None:
-        self._connection, self._model = connection, model
-        self.config = _Config(model.config)
-        self.this = model.relation
-        self.is_incremental = is_later
-
-    def ref(self, *names: str, **_: Any) -> duckdb.DuckDBPyRelation:
-        return self._connection.sql(f"select * from {self._model.refs[names[-1]]}")
-
-    def source(self, *names: str) -> duckdb.DuckDBPyRelation:
-        return self._connection.sql(f"select * from {self._model.refs['.'.join(names)]}")
+    return fingerprints_of(connection, [model for model in read_plan(folder) if model.is_mart])

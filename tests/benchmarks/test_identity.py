@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from dagster_project.benchmarks import identity as benchmark
-from dagster_project.benchmarks import identity_models, identity_ways
+from dagster_project.benchmarks import identity_models, identity_ways, models
 from dagster_project.benchmarks.identity_rates import CARD_TRAPS, NUMBER_TRAPS, Rates, load_rates
 from dagster_project.benchmarks.identity_world import FREEZE, write_world
 from dagster_project.cli.bench import identity
@@ -300,13 +300,13 @@ def test_each_way_on_a_recycled_number(by_hand: Path, way: str, groups: list[set
 # ---- models of other materialisations than today's
 
 
-def model(name: str, **about: object) -> identity_models.Model:
+def model(name: str, **about: object) -> models.Model:
     plain = {
         "name": name, "relation": name, "materialized": "table", "unique_key": [], "strategy": "delete+insert", "affected": "",
-        "affected_columns": [],
+        "affected_columns": [], "number": "",
         "language": "sql", "cold": "", "warm": "", "path": "", "refs": {}, "config": {}, "is_timed": True, "is_mart": True,
     }  # fmt: skip
-    return identity_models.Model(**(plain | about))  # type: ignore[arg-type]
+    return models.Model(**(plain | about))  # type: ignore[arg-type]
 
 
 def test_an_incremental_model_replaces_the_keys_that_arrive_and_keeps_the_others(tmp_path: Path) -> None:
@@ -331,14 +331,14 @@ def test_an_incremental_model_replaces_the_keys_that_arrive_and_keeps_the_others
         refs={"kept": "kept"}, config={"times": 2},
     )  # fmt: skip
     with duckdb.connect() as con:
-        identity_models.run_models(con, [kept], "cold")
-        identity_models.run_models(con, [kept], "warm")
+        models.run_models(con, [kept], "cold")
+        models.run_models(con, [kept], "warm")
         assert con.execute("select v from kept order by k").fetchall() == [("a",), ("C",), ("B",)]
-        identity_models.run_models(con, [numbers, doubled], "cold")
-        identity_models.run_models(con, [numbers, doubled], "warm")
+        models.run_models(con, [numbers, doubled], "cold")
+        models.run_models(con, [numbers, doubled], "warm")
         assert con.execute("select * from doubled order by k").fetchall() == [(1, 20), (2, 41)]
         with pytest.raises(NotImplementedError, match="snapshot"):
-            identity_models.run_models(con, [model("odd", materialized="snapshot")], "cold")
+            models.run_models(con, [model("odd", materialized="snapshot")], "cold")
 
 
 # ---- the whole command, small
