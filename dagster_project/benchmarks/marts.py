@@ -36,9 +36,11 @@ class Run:
 
 @dataclass
 class Measured:
-    """`night_equals_rebuild`: marts that one more night left otherwise than a build from nothing makes them."""
+    """Sizes, how many models and data tests a build has, and the runs. `differing`: marts that one more night left otherwise than a build from nothing makes them."""
 
     sizes: Sizes
+    grown: int
+    segments: int
     models: int
     tests: int
     runs: list[Run] = field(default_factory=list)
@@ -61,7 +63,7 @@ def measure(
     say(f"{sizes.members:,} / {sizes.lines:,}")
     world = folder / "world"
     counts = _step("prepare", world, *_args(sizes), str(segments))
-    found = Measured(sizes, counts["models"], counts["tests"])
+    found = Measured(sizes, grown, segments, counts["models"], counts["tests"])
 
     def run(name: str, place: Path, night: str, plan: str, floor: dict[str, Any]) -> None:
         ours = _step("built", place, night, plan)

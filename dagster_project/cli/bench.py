@@ -11,8 +11,10 @@ from dagster_project.lang import tr
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from dagster_project.benchmarks.identity import Outcome, World
+    from dagster_project.benchmarks.marts import Measured, Run
 
 
 @click.group("bench", invoke_without_command=True)
@@ -210,3 +212,149 @@ def _cells(outcome: Outcome) -> list[str]:
         f"{outcome.seconds:.1f}",
         f"{outcome.peak_mb:,}",
     ]
+
+
+@bench.command("marts")
+@click.option(
+    "--members", default=1_000_000, show_default=True, type=click.IntRange(1_000, 100_000_000), help="会员数"
+)
+@click.option("--nights", default=300, show_default=True, type=click.IntRange(2, 3_000), help="历史有多少晚")
+@click.option(
+    "--orders-a-night", type=click.IntRange(1), help="每晚多少单，平均每单 4 行；不写是会员数的 1/40"
+)
+@click.option(
+    "--grown",
+    default=4,
+    show_default=True,
+    type=click.IntRange(0, 10),
+    help="再量历史长到几倍时的一晚；0 不量",
+)
+@click.option(
+    "--segments",
+    default=500,
+    show_default=True,
+    type=click.IntRange(0, 2_000),
+    help="另外量多少个生成的人群包；0 不量",
+)
+@click.option(
+    "--slowest", default=0, show_default=True, type=click.IntRange(0), help="每一步列出最慢的几个模型"
+)
+def marts(
+    members: int, nights: int, orders_a_night: int | None, grown: int, segments: int, slowest: int
+) -> None:
+    """会员中心的模型要算多久：全部重建、再跑一晚、历史长几倍之后的一晚、几百个人群包。
+
+    世界是造的：staging 和 One ID 的结果直接写好，不算在内。dbt 像夜里那样建表并检验，旁边是同样的 SQL
+    由 DuckDB 在一个进程里直接跑（下限，不检验）。默认大小要约一小时、几十 GB 磁盘。
+
+    \b
+    例：linli bench marts
+        linli bench marts --members 100000 --slowest 10
+    """
+    import tempfile
+
+    from rich.console import Console
+
+    from dagster_project.benchmarks.marts import measure
+    from dagster_project.benchmarks.marts_world import Sizes
+
+    console = Console()
+    sizes = Sizes(members, nights, orders_a_night or max(1, members // 40))
+    with tempfile.TemporaryDirectory() as folder, console.status("…") as status:
+        found = measure(Path(folder), sizes, status.update, grown=grown, segments=segments)
+    _print_marts(console, found, slowest)
+
+
+# seconds and MB with 1,000,000 members, 300 nights and 25,000 orders a night
+_MARTS_GOALS = {
+    "cold": (240, 8_192),
+    "night": (25, None),
+    "segments": (60, None),
+    "segments-night": (10, None),
+}
+_GROWTH_GOAL = 1.2
+
+
+def _print_marts(console: Console, found: Measured, slowest: int) -> None:
+    from rich.table import Table
+
+    sizes = found.sizes
+    table = Table(
+        title=tr(
+            f"{sizes.members:,} 会员，{sizes.orders:,} 单，{sizes.lines:,} 行，{sizes.nights} 晚；{found.models} 个模型，{found.tests} 个检验",
+            f"{sizes.members:,} members, {sizes.orders:,} orders, {sizes.lines:,} lines, {sizes.nights} nights;"
+            f" {found.models} models, {found.tests} tests",
+        ),
+        caption=tr(
+            "staging 和 One ID 的表由基准写好，不算在内；目标对 100 万会员、3000 万行、每晚 10 万行而言",
+            "tables of staging and One ID are given, not computed; goals are for 1 M members, 30 M lines, 100 k lines a night",
+        ),
+    )
+    table.add_column("")
+    for header in (
+        tr("秒", "seconds"), tr("目标", "goal"), tr("裸 DuckDB", "bare DuckDB"), tr("倍", "times"), "MB",
+        tr("目标", "goal"), tr("裸 MB", "bare MB"),
+    ):  # fmt: skip
+        table.add_column(header, justify="right")
+    runs = {run.name: run for run in found.runs}
+    for run in found.runs:
+        goal, goal_mb = _MARTS_GOALS.get(run.name, (None, None))
+        table.add_row(
+            _marts_name(run, found), f"{run.seconds:.1f}", _goal(goal), f"{run.floor_seconds:.1f}",
+            f"{run.seconds / run.floor_seconds:.1f}×", f"{run.peak_mb:,}", _goal(goal_mb), f"{run.floor_mb:,}",
+        )  # fmt: skip
+    if "grown" in runs:
+        ours, bare = (
+            runs["grown"].seconds / runs["night"].seconds,
+            runs["grown"].floor_seconds / runs["night"].floor_seconds,
+        )
+        table.add_row(
+            tr(f"一晚随历史长 {found.grown} 倍而长", f"a night grows, the history {found.grown} times as long"),
+            f"{ours:.2f}×", f"≤ {_GROWTH_GOAL}×", f"{bare:.2f}×",
+        )  # fmt: skip
+    console.print(table)
+    for run in found.runs if slowest else []:
+        console.print(_slowest(run, found, slowest))
+    if found.differing:
+        raise click.ClickException(
+            tr("再跑一晚的结果和从头重建不同：", "one more night differs from a rebuild from nothing: ")
+            + ", ".join(found.differing)
+        )
+
+
+def _goal(value: int | None) -> str:
+    return "" if value is None else f"≤ {value:,}"
+
+
+def _marts_name(run: Run, found: Measured) -> str:
+    lines = found.sizes.a_night * 4
+    return {
+        "cold": lambda: tr("全部重建", "everything from nothing"),
+        "night": lambda: tr(f"再跑一晚（{lines:,} 行）", f"one more night ({lines:,} lines)"),
+        "segments": lambda: tr(
+            f"{found.segments} 个人群包，从头", f"{found.segments} segments, from nothing"
+        ),
+        "segments-night": lambda: tr(
+            f"{found.segments} 个人群包，下一晚", f"{found.segments} segments, next night"
+        ),
+        "grown": lambda: tr(
+            f"同样一晚，{found.grown} 倍历史", f"the same night, {found.grown} times the history"
+        ),
+    }[run.name]()
+
+
+def _slowest(run: Run, found: Measured, slowest: int) -> Table:
+    """What took longest, models and tests; where two ran at once, each has the other's wait in its seconds."""
+    from rich.table import Table
+
+    table = Table(title=tr(f"最慢：{_marts_name(run, found)}", f"slowest: {_marts_name(run, found)}"))
+    table.add_column("")
+    table.add_column(tr("秒", "seconds"), justify="right")
+    table.add_column(tr("裸 DuckDB", "bare DuckDB"), justify="right")
+    tests = [name for name in run.by_node if name not in run.floor_by_node]
+    for name, seconds in sorted(run.by_node.items(), key=lambda each: -each[1])[:slowest]:
+        bare = run.floor_by_node.get(name)
+        table.add_row(name, f"{seconds:.2f}", "" if bare is None else f"{bare:.2f}")
+    together = sum(run.by_node[name] for name in tests)
+    table.add_row(tr(f"{len(tests)} 个检验合计", f"{len(tests)} tests together"), f"{together:.2f}", "")
+    return table

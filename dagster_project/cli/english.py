@@ -274,6 +274,26 @@ PAGES = {
             "rates_file": "rates of the traps (YAML); what is not in it keeps its default",
         },
     ),
+    "bench marts": Page(
+        """Seconds of the member centre's models: everything at once, one night more, after a longer past, many segments.
+
+        The world is made up: what staging and One ID hold is written straight away and not counted. dbt builds and tests
+        as in a night; beside it bare DuckDB runs the same SQL in one process (the floor, no tests). At the default size it
+        takes about an hour and tens of GB of disk.
+
+        \b
+        Example: linli bench marts
+                 linli bench marts --members 100000 --slowest 10
+        """,
+        {
+            "members": "members",
+            "nights": "nights of history",
+            "orders_a_night": "orders a night, of 4 lines on average; default: a fortieth of the members",
+            "grown": "measure a night also after so many times the history; 0: not",
+            "segments": "judge so many generated segments in runs of their own; 0: none",
+            "slowest": "list so many of the slowest models of every step",
+        },
+    ),
     "bench simulate": Page(
         "Lines per second that the simulator writes.", {"events": "write the event log too"}
     ),
