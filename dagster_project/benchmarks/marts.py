@@ -140,9 +140,12 @@ def main(arguments: Sequence[str]) -> dict[str, Any]:
     if step == "night":
         marts_models.next_night(folder, int(*more))
     else:
-        {"others": marts_models.run_others, "keep": marts_models.keep, "restore": marts_models.restore}[step](
-            folder
-        )
+        others: dict[str, Callable[[Path], None]] = {
+            "others": marts_models.run_others,
+            "keep": marts_models.keep,
+            "restore": marts_models.restore,
+        }
+        others[step](folder)
     return {}
 
 

@@ -87,9 +87,9 @@ def _list() -> None:
 
 def _table(answer: Answer, keys: int) -> None:
     """Aligned columns; money in yuan, ratios in percent."""
-    rows = [list(answer.columns)]
-    for row in answer.rows:
-        rows.append([_shown(name, value) for name, value in zip(answer.columns, row, strict=True)])
+    rows: list[list[str]] = [list(answer.columns)]
+    for found in answer.rows:
+        rows.append([_shown(name, value) for name, value in zip(answer.columns, found, strict=True)])
     widths = [max(_width(row[n]) for row in rows) for n in range(len(answer.columns))]
     for row in rows:
         cells = [

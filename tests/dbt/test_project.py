@@ -14,7 +14,7 @@ from dagster_project.warehouse import ops_schemas
 PROJECT = Path(__file__).parents[2] / "dbt"
 # DuckDB spellings that Spark does not share; they belong into macros with an implementation for each engine
 ENGINE_WORDS = re.compile(
-    r"\b(sha256|md5|strftime|strptime|to_minutes|to_days|date_diff|epoch|string_split|unnest|list_\w+|regexp_\w+"
+    r"\b(sha256|md5|strftime|strptime|to_minutes|to_days|date_diff|epoch|string_split|unnest|list_(?!items)\w+|regexp_\w+"
     r"|try_cast|arg_min|arg_max|printf|strpos|hash|xxhash64|isodow|weekday|median|percentile|date_format)\s*\("
 )
 
