@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +35,10 @@ def entries(known: Known) -> list[Entry]:
 
 def _posted(known: Known) -> list[Entry]:
     undone = {event.record_id for kind in ("return", "void") for event in known.by_kind[kind]}
+    undone |= {event.ref for event in known.by_kind["void"]} & {
+        event.record_id for event in known.by_kind["sale"]
+    }
+    undone |= {one.record_id for one in known.bought.values() if one.refund > 0}
     out = []
     for kind in ("earn", "spend", "adjust", "expire"):
         for event in known.by_kind[f"points_{kind}"]:
@@ -155,6 +159,7 @@ def posting_differences(known: Known) -> set[tuple[str, str]]:
     sales = {event.record_id: event for event in known.by_kind["sale"]}
     late = {event.record_id: event.detail for event in known.by_kind["late_card"]}
     voided = {event.ref for event in known.by_kind["void"]}
+    told_of: dict[tuple[str, str], int] = {}
     for record, sale in sales.items():
         if known.business_date(sale.when, sale.store_code) < first:
             continue
@@ -168,12 +173,13 @@ def posting_differences(known: Known) -> set[tuple[str, str]]:
                 out.add((f"{kind}_not_posted", record))
             elif said and found and said not in (sum(found), sum(set(found))):
                 out.add(("amount_differs", record))
-            if len(found) > len(set(found)) and said != sum(found):
-                out.add(("posted_twice", record))
+            told_of[record, kind] = said
+    undone: Counter[str] = Counter()
     for event in [*known.by_kind["return"], *known.by_kind["void"]]:
         of = sales.get(event.ref)
         if of is None or (event.kind == "return" and event.state != "linked"):
             continue
+        undone[event.ref] += 1
         if known.business_date(of.when, of.store_code) < first:
             continue
         earned = sum(points for points in posted[event.ref, "earn"] if points > 0)
@@ -181,6 +187,12 @@ def posting_differences(known: Known) -> set[tuple[str, str]]:
         due = earned if event.kind == "void" else earned * share // of.amount_fen if of.amount_fen else 0
         if due and event.record_id not in back and event.ref not in back:
             out.add(("reversal_not_posted", event.record_id))
+    same = Counter((e.account, e.ref, e.kind, e.points) for e in _posted(known) if e.ref and e.points)
+    for (_, ref, kind, points), times in same.items():
+        # in equal parts, or once for every return, is no doubling
+        is_fine = times * points == told_of.get((ref, kind)) or (kind == "reverse" and times <= undone[ref])
+        if times > 1 and kind in ("earn", "spend", "reverse") and not is_fine:
+            out.add(("posted_twice", ref))
     return out
 
 
@@ -203,6 +215,7 @@ class Coupon:
 class Use:
     """A redemption: as a source posted it, or, where none did, as a paid order tells."""
 
+    key: str
     record_id: str
     when: datetime
     member: str | None
@@ -227,13 +240,26 @@ def coupons(known: Known, valid_hours: Mapping[str, int] | None = None) -> dict[
         events = sorted(told[code], key=lambda e: (e.when, "|".join(e.record)))
         taken = [order for order in orders[code] if order.record_id in paid and order.record_id not in closed]
         uses = [
-            Use(e.record_id, e.when, known.member_of(e), e.detail.get("used_on") or _only(e, taken))
+            Use(
+                "|".join(e.record),
+                e.record_id,
+                e.when,
+                known.member_of(e),
+                e.detail.get("used_on") or _only(e, taken),
+            )
             for e in events
             if e.kind == "coupon_redeemed"
         ]
         posted = {use.used_on for use in uses}
         uses += [
-            Use(o.record_id, paid[o.record_id], known.member_of(o), o.record_id, True)
+            Use(
+                "|".join((*o.record, "redeemed")),
+                o.record_id,
+                paid[o.record_id],
+                known.member_of(o),
+                o.record_id,
+                True,
+            )
             for o in taken
             if o.record_id not in posted
         ]
@@ -259,7 +285,11 @@ def _life(
 ) -> Coupon:
     one = Coupon(code)
     issues = [e for e in events if e.kind == "coupon_issued"]
-    ends = [(e.when, e.kind.removeprefix("coupon_")) for e in events if e.kind in ("coupon_expired", "coupon_voided")]
+    ends = [
+        (e.when, e.kind.removeprefix("coupon_"))
+        for e in events
+        if e.kind in ("coupon_expired", "coupon_voided")
+    ]
     named = [e.state for e in [*issues, *events] if e.state]
     one.template_id = named[0] if named else ""
     if issues:
@@ -274,7 +304,7 @@ def _life(
             ends.append((issues[0].when + timedelta(hours=valid_hours[one.template_id]), "promised"))
     if uses:
         # the first valid one counts, and where none is, the first; an unknown holder is doubtful only
-        uses = sorted(uses, key=lambda use: (use.when, use.record_id))
+        uses = sorted(uses, key=lambda use: (use.when, use.key))
         valid = [use for use in uses if not _wrong(one, use, ends)]
         counted = (valid or uses)[0]
         one.status, one.redeemed_at, one.used_on = "redeemed", counted.when, counted.used_on
@@ -288,7 +318,8 @@ def _life(
                 one.exceptions.add(("redeemed_twice", use.record_id))
         return one
     # what a template promises ends by itself, when its day is over
-    over = [(at, how) for at, how in sorted(ends) if how != "promised" or known.business_date(at) <= known.as_of]
+    in_turn = sorted(ends, key=lambda end: (end[0], end[1] != "voided"))
+    over = [(at, how) for at, how in in_turn if how != "promised" or known.business_date(at) <= known.as_of]
     if over:
         one.status = "voided" if over[0][1] == "voided" else "expired"
     return one

@@ -82,7 +82,7 @@ undone as (
         source_order_id,
         member_id
     from sales
-    where kind in ('return', 'void') or refund_fen > 0
+    where kind in ('return', 'void') or status = 'voided' or refund_fen > 0
 
 ),
 

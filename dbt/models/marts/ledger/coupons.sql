@@ -40,6 +40,7 @@ select
         when codes.expired_at is not null then 'expired'
         -- nobody posts the end of what a template promises
         when {{ business_date('codes.expires_at', 'run_context.cutover_minutes') }} <= run_context.as_of_date then 'expired'
+        when codes.voided_at is not null then 'voided'
         when codes.is_locked then 'locked'
         else 'issued'
     end as status,

@@ -297,6 +297,20 @@ doubled as (
 
 ),
 
+times_returned as (
+
+    select
+        sales.connection,
+        sales.source_order_id,
+        sales.member_id,
+        count(*) as times
+    from returns
+    inner join sales
+        on returns.origin_record_key = sales.record_key
+    group by sales.connection, sales.source_order_id, sales.member_id
+
+),
+
 -- a posting in two equal parts is none
 in_parts as (
 
@@ -315,6 +329,23 @@ in_parts as (
         on said.record_key = expected.record_key
         and doubled.kind = expected.kind
         and doubled.points * doubled.times = expected.points
+
+    union
+
+    -- nor are reversals of a sale of which something was given back as many times
+    select
+        doubled.connection,
+        doubled.account,
+        doubled.ref,
+        doubled.kind,
+        doubled.points
+    from doubled
+    inner join times_returned
+        on doubled.connection = times_returned.connection
+        and doubled.ref = times_returned.source_order_id
+        and (times_returned.member_id is null or doubled.member_id is null or doubled.member_id = times_returned.member_id)
+        and doubled.times <= times_returned.times
+    where doubled.kind = 'reverse'
 
 ),
 
