@@ -19,6 +19,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from dagster_project.contracts import feed
+from dagster_project.warehouse import digest_sales
 from tests.dbt.conftest import PROJECT, Warehouse
 from tests.identity.conftest import manifest
 from tests.ledger.towns import BEGIN, GROUP, NIGHTS, POS, VALID_HOURS, Towns, minted, towns
@@ -46,7 +47,7 @@ class Books:
         self.warehouse = Warehouse(folder / "warehouse.duckdb", as_of=NIGHTS[0])
         self.batches = 0
         about = {"tolerance_points": 0, "rule_hash": "l0"}
-        self.warehouse.ops("rule_ledger", [about])
+        self.warehouse.ops("rule_ledger", [about], replace=True)
         self.warehouse.ops(
             "point_factors", [{"connection": c, "factor_permille": f} for c, f in FACTORS.items()]
         )
@@ -76,6 +77,9 @@ class Books:
                     self._land(con, arrived, connection, name, rows)
             _owners(con, self.world, night)
         self.build()
+        with duckdb.connect(str(self.warehouse.path)) as con:
+            con.execute("update ops.run_context set previous_as_of = as_of_date")
+            digest_sales(con)
 
     def _land(
         self,
@@ -134,24 +138,35 @@ class Books:
 
 def _owners(con: duckdb.DuckDBPyConnection, world: Towns, night: date) -> None:
     """What One ID says in a night: whose every record is, and of which account each identifier is a node."""
-    records = [(*record, member, "given") for record, member in world.owners(night).items()]
+    records = [(*record, member) for record, member in world.owners(night).items()]
     nodes = [
         (number, *account, minted(account), BEGIN, world.members[night][account])
         for number, account in enumerate(world.members[night])
     ]
     con.execute("create schema if not exists audit; create schema if not exists intermediate")
-    for table, names, rows in (
-        ("audit.record_members", ("connection", "feed", "record_id", "member_id", "basis"), records),
+    number = "(md5_number_lower(connection || '|' || feed || '|' || record_id) >> 1)::bigint as record_key"
+    for table, names, more, rows in (
         (
-            "intermediate.int_identity_nodes",
+            "int_record_recognitions",
+            ("connection", "feed", "record_id", "member_id"),
+            f", 'given' as kind, 'given' as basis, {number}",
+            records,
+        ),
+        (
+            "int_identity_nodes",
             ("node_no", "namespace", "identifier", "minted_id", "first_seen_on", "member_id"),
+            "",
             nodes,
         ),
     ):
         cells = list(zip(*rows, strict=True))
         con.register("given", pa.table(dict(zip(names, map(list, cells), strict=True))))
-        con.execute(f"create or replace table {table} as select * from given")
+        con.execute(f"create or replace table intermediate.{table} as select *{more} from given")
         con.unregister("given")
+    con.execute(
+        "create or replace view audit.record_members as"
+        " select connection, feed, record_id, member_id, basis from intermediate.int_record_recognitions"
+    )
     con.execute(
         "create or replace table intermediate.int_identity_members as"
         " select * from intermediate.int_identity_nodes where member_id is not null"
