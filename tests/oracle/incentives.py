@@ -85,7 +85,10 @@ def _joins(
         for event in known.by_kind[kind]:
             ends[kind, event.record_id, event.ref if kind == "contact_removed" else ""] = event
     out = []
-    for kind, end_kind, name in (("chat_join", "chat_leave", "chat"), ("contact_added", "contact_removed", "contact")):
+    for kind, end_kind, name in (
+        ("chat_join", "chat_leave", "chat"),
+        ("contact_added", "contact_removed", "contact"),
+    ):
         for event in known.by_kind[kind]:
             member = known.member_of(event)
             end = ends.get((end_kind, event.record_id, event.ref if name == "contact" else ""))
@@ -135,7 +138,12 @@ def staff_credits(
     out: dict[tuple[str, str, str], Credit] = defaultdict(Credit)
     for member, join in first_joins.items():
         first = firsts.get(member)
-        if join.staff is None or join.day > known.as_of or member in payroll or (first and first.at < join.at):
+        if (
+            join.staff is None
+            or join.day > known.as_of
+            or member in payroll
+            or (first and first.at < join.at)
+        ):
             continue
         credit = out[month_of(join.day), join.staff.connection, join.staff.staff_id]
         credit.store_code = join.staff.store_code
@@ -249,5 +257,3 @@ def settlements(
         due = one.commission + one.counter_commission
         out[month, "leader", f"{connection}:{leader}"] = Settlement(one.sales, one.refund_fen, due, 0, due)
     return dict(out)
-
-
