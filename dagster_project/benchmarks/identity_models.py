@@ -132,7 +132,7 @@ _ROWS = {
         from {told} where records.feed = 'users'""",
     "staging.stg_groupbuy__orders": """
         select
-            {record}, records.record_id as order_id, store_code, split_part(openid, ':', 1) as appid,
+            {record}, {sale_no}, records.record_id as order_id, store_code, split_part(openid, ':', 1) as appid,
             split_part(openid, ':', 2) as openid, unionid, phone as buyer_phone_token, masked as buyer_phone_masked,
             case when phone is not null then 'plain' end as buyer_phone_kind, true as phone_verified,
             happened_at as created_at, happened_at as paid_at, 'paid' as status, 2000 as order_amount_fen,
@@ -145,7 +145,7 @@ _ROWS = {
         from {told} where records.feed = 'contacts'""",
     "staging.stg_pos__tickets": """
         select
-            {record}, store_code, split_part(records.record_id, '|', 2) as ticket_id, 'sale' as kind, happened_at as sold_at,
+            {record}, {sale_no}, store_code, split_part(records.record_id, '|', 2) as ticket_id, 'sale' as kind, happened_at as sold_at,
             1000 as gross_fen, 0 as discount_fen, 1000 as net_fen, split_part(card, ':', 2) as member_ref, {phone},
             split_part(payer, ':', 1) as pay_appid, split_part(payer, ':', 2) as pay_openid
         from {told} where records.feed = 'tickets'""",
@@ -157,6 +157,7 @@ _PARTS = {
         records.connection || '|' || records.feed || '|' || records.record_id as row_key, row_key as record_key, records.record_id,
         records.connection, arrived_on, arrived_on as first_arrived_on, 'bench.csv' as file_name, records.record as row_no,
         arrived_on || '|' || records.connection as batch_id""",
+    "sale_no": "cast(md5_number_lower(row_key) >> 1 as bigint) as sale_no",
     "phone": "phone as phone_token, masked as phone_masked, case when phone is not null then 'plain' end as phone_kind",
     "told": "(select * from world.records where {records_state}) as records inner join told using (record)",
 }  # fmt: skip
@@ -217,6 +218,11 @@ def fill(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> Non
         ]
         connection.execute(f"delete from {table}")
         connection.execute(f"insert into {table} by name select {', '.join(wanted)} from ({query})")
+    connection.execute(
+        "create or replace table ops.pending_batches as"
+        " select batch_id from staging.stg_pos__tickets union select batch_id from staging.stg_groupbuy__orders"
+    )
+    connection.execute("delete from ops.pending_batches where batch_id not like ?", [f"{TONIGHT}%"])
     run_models(connection, [m for m in read_plan(folder) if not m.is_timed], night)
     connection.execute("checkpoint")
 

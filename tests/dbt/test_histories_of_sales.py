@@ -28,11 +28,13 @@ WINDOWS = (7, 30, 90)
 SHOPS = ("A", "B", "C")
 _POS = ("tickets", "ticket_lines", "tenders", "products", "members", "staff")
 STAGED = tuple(f"stg_pos__{feed}" for feed in _POS)
-STAGED += tuple(f"stg_groupbuy__{feed}" for feed in ("orders", "order_lines", "refunds", "leaders", "activities"))
+STAGED += tuple(
+    f"stg_groupbuy__{feed}" for feed in ("orders", "order_lines", "refunds", "leaders", "activities")
+)
 SETTLED = ("int_sale_references", "int_sale_dimensions", "int_touched_sales", "int_pos_returns_linked")
 SETTLED += ("int_pos_tickets_settled", "int_groupbuy_refunds_done", "int_groupbuy_orders_settled")
 SETTLED += ("int_sales_netted", "int_purchases_netted", "int_pos_lines_settled", "int_groupbuy_lines_settled")
-OWNED = ("int_order_lines", "int_refunds", "int_orders", "int_touched_orders", *FACTS)
+OWNED = ("int_order_lines", "int_refunds", "int_orders", "int_touched_orders", "int_record_owners", *FACTS)
 TOUCHED = ("int_touched_days", "int_touched_members", "int_stale_members")
 MODELS = (*STAGED, *SETTLED, *OWNED, *TOUCHED)
 # what a killed night had reached: what is touched, sales but not their lines, whose they are, all but the stale members
@@ -280,8 +282,9 @@ class Chain:
             con.execute(
                 """create or replace table audit.members as select distinct member_id
                 from intermediate.int_record_recognitions where member_id is not null;
-                create or replace table intermediate.int_identity_affected_ids as select ''::varchar as member_id where false;
-                create or replace table intermediate.int_identity_affected_records as select 1::bigint as record_key where false"""
+                create schema if not exists staging;
+                create or replace table staging.stg_identity__arrivals as
+                select connection, kind, feed, record_id, record_key from intermediate.int_record_recognitions where false"""
             )
 
     def build(self, night: date, models: Iterable[str] = MODELS) -> None:

@@ -58,17 +58,26 @@ where broken_check is not null
 {% endtest %}
 
 
-{# Orders whose refunds do not add up to their refund_fen. #}
-{% test adds_up_to_orders(model, orders) %}
+{# Touched orders whose refunds do not add up to their refund_fen. #}
+{% test adds_up_to_orders(model, orders, touched) %}
 with given_back as (
-    select order_key, sum(amount_fen) as amount_fen from {{ model }} group by order_key
+    select order_key, sum(amount_fen) as amount_fen
+    from {{ model }}
+    where order_key in (select order_key from {{ touched }})
+    group by order_key
+),
+
+touched_orders as (
+    select order_key, refund_fen
+    from {{ orders }}
+    where order_key in (select order_key from {{ touched }})
 )
 
-select orders.order_key, orders.refund_fen, given_back.amount_fen
-from {{ orders }} as orders
+select touched_orders.order_key, touched_orders.refund_fen, given_back.amount_fen
+from touched_orders
 full outer join given_back
-    on orders.order_key = given_back.order_key
-where coalesce(orders.refund_fen, -1) <> coalesce(given_back.amount_fen, 0)
+    on touched_orders.order_key = given_back.order_key
+where coalesce(touched_orders.refund_fen, -1) <> coalesce(given_back.amount_fen, 0)
 {% endtest %}
 
 

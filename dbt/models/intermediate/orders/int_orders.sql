@@ -39,7 +39,6 @@ wanted as (
     from known
     left join owners
         on known.record_no = owners.record_no
-        and known.record_id = owners.record_id
     where known.member_id is distinct from owners.member_id
 
 ),

@@ -1,6 +1,6 @@
--- Members whose figures over windows of days have to be made again tonight: those that were touched, and those with an
--- order or refund on a day that entered or left a window since the last green build. A window of n days at a night are
--- the n business days up to it. Grain: member id, also of members that are no more.
+-- Members whose figures of orders over windows of days have to be made again tonight: owners, now and then, of sales that
+-- were touched, and those with an order or refund on a day that entered or left a window since the last green build. A
+-- window of n days at a night are the n business days up to it. Grain: member id, also of members that are no more.
 {{ config(materialized="incremental", incremental_strategy="replaced") }}
 
 with
@@ -19,13 +19,13 @@ refunds as (
 
 touched as (
 
-    select member_id, member_no from {{ ref('int_touched_members') }}
+    select * from {{ ref('int_touched_orders') }}
 
 ),
 
 members as (
 
-    select member_id, {{ key_hash('member_id') }} as member_no from {{ ref('members') }}
+    select member_id from {{ ref('members') }}
 
 ),
 
@@ -91,17 +91,21 @@ is_everybody as (
 
 stale as (
 
-    select member_id, member_no from touched
+    select member_id from touched where member_id is not null
 
     union
 
-    select member_id, member_no
+    select was_member_id from touched where was_member_id is not null
+
+    union
+
+    select member_id
     from orders
     where business_date in (select business_date from days)
 
     union
 
-    select orders.member_id, orders.member_no
+    select orders.member_id
     from refunds
     inner join orders
         on refunds.record_no = orders.record_no
@@ -109,13 +113,25 @@ stale as (
 
     union
 
-    select members.member_id, members.member_no
+    select members.member_id
     from members
     cross join is_everybody
+    {%- if is_incremental() %}
+
+    union
+
+    -- whose figures an earlier build made that nobody published
+    select before.member_id
+    from {{ this }} as before
+    inner join run_context
+        on before.run_seq = run_context.run_seq
+    {%- endif %}
 
 )
 
 select
-    member_id,
-    member_no
+    stale.member_id,
+    {{ key_hash('stale.member_id') }} as member_no,
+    run_context.run_seq
 from stale
+cross join run_context

@@ -1,5 +1,7 @@
--- Members of whom anything may be otherwise than when the last publication was made: owners of what was touched, now and
--- then, and all members of the islands that One ID looked at, also those that are no more. Grain: member id.
+-- Members of whom anything may be otherwise than when the last publication was made: owners, now and then, of sales that
+-- were touched, of records that are new or changed hands, and of what happened otherwise than was known. Grain: member
+-- id, also of members that are no more. What merely states something (a card, an account, a contact) and was only told
+-- again touches nobody.
 {{ config(materialized="incremental", incremental_strategy="replaced") }}
 
 with
@@ -10,9 +12,17 @@ orders as (
 
 ),
 
-recognitions as (
+records as (
 
-    select * from {{ ref('int_record_recognitions') }}
+    select * from {{ ref('int_record_owners') }}
+
+),
+
+arrivals as (
+
+    select *
+    from {{ ref('stg_identity__arrivals') }}
+    where {{ identity_is_event('feed') }}
 
 ),
 
@@ -32,14 +42,23 @@ touched as (
 
     union
 
-    select member_id from {{ ref('int_identity_affected_ids') }}
+    select records.member_id
+    from records
+    inner join run_context
+        on records.touched_run = run_context.run_seq
 
     union
 
-    -- records of every feed that names people
+    select records.was_member_id
+    from records
+    inner join run_context
+        on records.touched_run = run_context.run_seq
+
+    union
+
     select member_id
-    from recognitions
-    where record_key in (select record_key from {{ ref('int_identity_affected_records') }})
+    from records
+    where record_no in (select record_key from arrivals)
     {%- if is_incremental() %}
 
     union
