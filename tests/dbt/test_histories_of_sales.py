@@ -22,7 +22,7 @@ import pytest
 from dagster_project.warehouse import digest_sales
 
 Row = dict[str, Any]
-TOWNS = 400
+TOWNS = 300
 FACTS = ("orders", "order_lines", "refunds")
 WINDOWS = (7, 30, 90)
 SHOPS = ("A", "B", "C")
@@ -37,6 +37,8 @@ SETTLED += ("int_sales_netted", "int_purchases_netted", "int_pos_lines_settled",
 OWNED = ("int_order_lines", "int_refunds", "int_orders", "int_touched_orders", "int_record_owners", *FACTS)
 TOUCHED = ("int_touched_days", "int_touched_members", "int_stale_members")
 MODELS = (*STAGED, *SETTLED, *OWNED, *TOUCHED)
+# views show what the others hold: built once
+VIEWS = ("int_groupbuy_refunds_done", "int_purchases_netted", "int_order_lines", "int_touched_orders", *FACTS)
 # what a killed night had reached: what is touched, sales but not their lines, whose they are, all but the stale members
 EARLY = (*STAGED, *SETTLED[:3])
 HALF = (*STAGED, *SETTLED[:9])
@@ -289,7 +291,9 @@ class Chain:
 
     def build(self, night: date, models: Iterable[str] = MODELS) -> None:
         self.run("tonight", f"update ops.run_context set as_of_date = date '{night}'")
-        assert self.dbt.run(self.warehouse, "run", "--select", *models) == {}
+        views = () if self.published.days == {} else VIEWS
+        made = [model for model in models if model not in views]
+        assert self.dbt.run(self.warehouse, "run", "--select", *made) == {}
 
     def green(self) -> None:
         """What the night does after a green build."""
@@ -356,7 +360,8 @@ class Chain:
         folder.mkdir()
         self.run("all in one file", "checkpoint")
         shutil.copy(self.warehouse.path, other.warehouse.path)
-        assert self.dbt.run(other.warehouse, "run", "--full-refresh", "--select", *MODELS) == {}
+        made = [model for model in MODELS if model not in VIEWS]
+        assert self.dbt.run(other.warehouse, "run", "--full-refresh", "--select", *made) == {}
         return other.facts()
 
 
@@ -402,5 +407,6 @@ def test_nights_in_any_order_with_kills_end_where_a_rebuild_does(
         chain.green()
         if is_published:
             assert None not in chain.publish()
+        if number > 1:
             assert_same(chain.facts(), chain.rebuilt(tmp_path / f"rebuilt_{number}"))
     assert len(chain.facts()["refunds"]) > TOWNS
