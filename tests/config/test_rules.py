@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,38 @@ def test_a_campaign_for_a_segment(tmp_path: Path) -> None:
     )
     [campaign] = load_rules(tmp_path).campaigns
     assert (campaign.segment, campaign.once, campaign.every_days) == ("no_purchase_7d", "ever", None)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("trigger: after_order, channels: [groupbuy_coupon], text: 您好", "必须写 offer"),
+        ("trigger: markdown, channels: [wecom], text: '{item}今晚半价'", "只能用于 after_order"),
+        ("trigger: after_order, only: usual_item_on_offer, channels: [wecom], text: 您好", "only 只能和"),
+    ],
+)
+def test_what_a_campaign_promises_it_has(tmp_path: Path, more: str, why: str) -> None:
+    text = f"campaigns:\n  - {{campaign_id: c, name: n, holdout_percent: 0, tag: t, {more}}}\n"
+    with pytest.raises(ConfigError, match=rf"campaigns\.yml:2 .*{why}"):
+        load_rules(write(tmp_path, "campaigns", text))
+
+
+def test_the_ready_campaigns_hold_when_they_are_switched_on(tmp_path: Path) -> None:
+    """They stand in the packaged file behind a `#`; taking it away is all there is to do."""
+    packaged = files("dagster_project").joinpath("templates/chain/rules/campaigns.yml").read_text("utf-8")
+    lines = [line.removeprefix("#") if line.startswith("#  ") else line for line in packaged.splitlines()]
+    before = {campaign.campaign_id: campaign.hash for campaign in load_rules(tmp_path).campaigns}
+    after = {
+        campaign.campaign_id: campaign
+        for campaign in load_rules(write(tmp_path, "campaigns", "\n".join(lines))).campaigns
+    }
+    assert list(before) == ["churn_l2_coupon", "first_group_order", "evening_markdown"]
+    assert {name: campaign.hash for name, campaign in after.items() if name in before} == before
+    assert list(after)[3:] == [
+        "churn_l1_usual_item",
+        "churn_l3_call",
+        "group_to_counter",
+        "after_order_pairs",
+    ]
+    assert after["churn_l3_call"].channels == ("call",)
+    assert after["after_order_pairs"].offer is None

@@ -84,7 +84,9 @@ def counts(events: Iterable[Event], rules: Rules) -> dict[Key, Event]:
     return newest
 
 
-def listed(before: Known, arrived: Iterable[Event], day: date, rules: Rules | None = None) -> dict[Key, Listed]:
+def listed(
+    before: Known, arrived: Iterable[Event], day: date, rules: Rules | None = None
+) -> dict[Key, Listed]:
     """The list of `day`.
 
     Args:
@@ -158,7 +160,10 @@ def audience(
 
 
 def results(
-    known: Known, plan: Mapping[Key, int | None], rules: Rules | None = None, left: Mapping[Key, Decimal] | None = None
+    known: Known,
+    plan: Mapping[Key, int | None],
+    rules: Rules | None = None,
+    left: Mapping[Key, Decimal] | None = None,
 ) -> dict[Key, Result]:
     """What became of the lists of all days up to the night.
 

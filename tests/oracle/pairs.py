@@ -62,7 +62,11 @@ def pairs(known: Known, rules: Rules | None = None) -> dict[tuple[str, str], Pai
     found: dict[str, list[Pair]] = defaultdict(list)
     for (a, b), together in both.items():
         pair = Pair(a, b, alone[a], alone[b], together, orders)
-        if together >= chosen.min_orders and pair.support >= chosen.min_support and pair.lift >= chosen.min_lift:
+        if (
+            together >= chosen.min_orders
+            and pair.support >= chosen.min_support
+            and pair.lift >= chosen.min_lift
+        ):
             found[a].append(pair)
     out = {}
     for ones in found.values():

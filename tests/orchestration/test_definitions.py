@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -65,4 +67,19 @@ def test_one_nightly_job_at_two_in_the_chains_zone(chain_dir: Path) -> None:
     nodes = {node.name for node in definitions.resolve_job_def("nightly").nodes}
     assert {"raw_tables", "dbt_models", "publish", "gate_lake"} <= nodes
     assert not any("activation" in name for name in nodes)
-    assert all(definitions.resolve_job_def(name).description for name in ("nightly", "push"))
+    jobs = ("nightly", "push", "markdown", "markdown_push")
+    assert all(definitions.resolve_job_def(name).description for name in jobs)
+
+
+def test_the_afternoon_has_two_schedules_of_its_own(chain_dir: Path) -> None:
+    (chain_dir / "rules" / "markdown.yml").write_text('push_at: "16:20"\n', "utf-8")
+    definitions = build_definitions(chain_dir)
+    decide, send = (definitions.resolve_schedule_def(name) for name in ("markdown_1605", "markdown_push"))
+    assert (decide.cron_schedule, decide.job_name) == ("5 16 * * *", "markdown")
+    assert (send.cron_schedule, send.job_name) == ("20 16 * * *", "markdown_push")
+    at = datetime(2026, 11, 20, 16, 20, tzinfo=ZoneInfo("Asia/Shanghai"))
+    context = dg.build_schedule_context(scheduled_execution_time=at)
+    for schedule in (decide, send):
+        [request] = schedule.evaluate_tick(context).run_requests or []
+        assert request.partition_key == "2026-11-20"
+        assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED

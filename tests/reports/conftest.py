@@ -123,7 +123,7 @@ create table audit.campaign_candidates as
 select 'churn_l2_coupon' as campaign_id, date '{as_of}' - (i % {nights})::int as business_date, m.member_id,
     case when pick(i, 'h', 10) = 0 then 'holdout' else 'treatment' end as arm, 'wecom' as channel,
     case when arm = 'holdout' then 'held_out' else ['quiet_hours', 'quiet_hours', 'sent', 'delivered', 'no_consent', 'opted_out', 'capped', 'unreachable', 'awaiting_staff', 'rejected'][1 + pick(i, 'o', 10)] end as outcome,
-    '' as detail, m.last_purchase_on::varchar as lapse_key, null::varchar as coupon_code, null::timestamp as planned_at, 'abc' as rule_hash
+    '' as detail, m.last_purchase_on::varchar as lapse_key, null::varchar as coupon_code, null::timestamp as planned_at, 'abc' as rule_hash, null::varchar as subject
 from (select *, row_number() over (order by member_id) as i from audit.members) m where m.i % 3 = 0;
 """
 
