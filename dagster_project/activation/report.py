@@ -216,7 +216,9 @@ def make_report(
     live: bool,
 ) -> PushReport:
     """Counts what stands in the ledger after `result`, candidate by candidate."""
-    names = {campaign.campaign_id: campaign.name for campaign in chain.rules.campaigns}
+    names = {c.campaign_id: c.name for c in chain.rules.campaigns if c.campaign_id in instants}
+    # the evening markdown has a push of its own
+    others = {c.campaign_id for c in chain.rules.campaigns} - names.keys()
     held_out = Counter(
         night.inputs.candidates.filter(pc.field("arm") == "holdout")["campaign_id"].to_pylist()
     )
@@ -227,7 +229,7 @@ def make_report(
     treated: dict[str, list[dict[str, Any]]] = {}
     for row in plan.treated.to_pylist():
         treated.setdefault(row["campaign_id"], []).append(row)
-    ids = [*names, *sorted((effects.keys() | earlier.keys() | held_out.keys()) - names.keys())]
+    ids = [*names, *sorted((effects.keys() | earlier.keys() | held_out.keys()) - names.keys() - others)]
     return PushReport(
         chain.name,
         business_date,

@@ -20,6 +20,7 @@ CANDIDATES = pa.schema(
         ("outcome", pa.string()),
         ("detail", pa.string()),
         ("subject", pa.string()),
+        ("rule_hash", pa.string()),
     ]
 )
 # the columns of ops.candidate_history: with the day on which the message is due, the one after the night's own

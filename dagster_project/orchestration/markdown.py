@@ -115,6 +115,14 @@ def decide_evening(
                 f"members are as of {as_of}, the newest publication",
             )
         )
+    campaign_id = chain.rules.markdown.campaign_id
+    if all((c.campaign_id, c.trigger) != (campaign_id, "markdown") for c in chain.rules.campaigns):
+        result.warnings.append(
+            tr(
+                f"rules/campaigns.yml 里没有 trigger 为 markdown 的活动 {campaign_id}：清单照样定，但不通知任何人",
+                f"rules/campaigns.yml has no campaign {campaign_id} with trigger markdown: nobody is told of the list",
+            )
+        )
     _land(chain, day, result)
     step("landed")
     prepare_evening(chain, as_of, day, chain_key(chain.paths.vault), models=DBT_DIR)
@@ -234,6 +242,7 @@ def markdown_assets(chain: Chain) -> list[dg.AssetsDefinition]:
         owners=OWNERS,
         kinds={"duckdb", "parquet"},
         partitions_def=daily(chain),
+        pool="duckdb_writer",
         description="What is left of leafy goods at four goes on the evening list; who is near and often here, is told.",
     )
     def decide(context: dg.AssetExecutionContext, chain: ChainResource) -> dg.MaterializeResult:

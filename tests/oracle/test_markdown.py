@@ -35,7 +35,7 @@ def _sale(record_id: str, at: datetime, *lines: tuple[str, str, int], member: st
             sku=sku,
             qty=qty,
             amount_fen=str(fen),
-            detail="[]",
+            detail="[0, 0, 0]",
         )
         for n, (sku, qty, fen) in enumerate(lines, start=1)
     ]

@@ -78,8 +78,9 @@ def test_the_afternoon_has_two_schedules_of_its_own(chain_dir: Path) -> None:
     assert (decide.cron_schedule, decide.job_name) == ("5 16 * * *", "markdown")
     assert (send.cron_schedule, send.job_name) == ("20 16 * * *", "markdown_push")
     at = datetime(2026, 11, 20, 16, 20, tzinfo=ZoneInfo("Asia/Shanghai"))
-    context = dg.build_schedule_context(scheduled_execution_time=at)
+    repository = definitions.get_repository_def()
     for schedule in (decide, send):
+        context = dg.build_schedule_context(scheduled_execution_time=at, repository_def=repository)
         [request] = schedule.evaluate_tick(context).run_requests or []
         assert request.partition_key == "2026-11-20"
         assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED

@@ -43,7 +43,8 @@ _AUDIT = {
     "store_days": """select store_code, business_date, count(*)::integer as orders, sum(net_fen)::bigint as net_fen,
         (count(member_id) / count(*))::double as recognition_rate from audit.orders group by all""",
     "campaign_candidates": """select 'l2' as campaign_id, as_of_date as business_date, member_id, 'treatment' as arm,
-        'wecom' as channel, 'sent' as outcome, null::varchar as detail, '2024-01-01' as lapse_key, null::varchar as subject
+        'wecom' as channel, 'sent' as outcome, null::varchar as detail, '2024-01-01' as lapse_key,
+        null::varchar as subject, null::varchar as rule_hash
         from audit.member_metrics where member_id <> 'M2'""",
     "recognition_rates": """select business_date, store_code, 'pos' as channel, true as is_recognised, 'phone' as basis,
         0::bigint as sales from audit.orders where false""",

@@ -27,7 +27,7 @@ earlier as (
         end as coupon_code,
         {{ at_clock('coalesce(history.due_on, ' ~ add_days('history.business_date', 1) ~ ')', 'campaigns.planned_time') }}
             as planned_at,
-        cast(null as varchar) as rule_hash,
+        history.rule_hash,
         history.subject
     from {{ source('ops', 'candidate_history') }} as history
     cross join run_context
