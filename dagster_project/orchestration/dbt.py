@@ -26,6 +26,7 @@ from dagster_project.orchestration.dbt_runner import (
     parsed_project,
     project_files,
 )
+from dagster_project.orchestration.lineage import write_lineage
 from dagster_project.orchestration.progress import tell
 from dagster_project.warehouse import build_reasons, mark_digested
 from dagster_project.warehouse.connect import connect
@@ -147,6 +148,8 @@ def model_assets() -> dg.AssetsDefinition:
                 manifest=manifest, dagster_dbt_translator=translator, context=context, target_path=target
             )
         ]
+        if run.success:
+            write_lineage(loaded, target / "rebuild")
         yield from _with_metadata(loaded, manifest, target, events)
         if not run.success:
             raise ModelsFailedError("; ".join(run.failures) or tr("dbt 失败", "dbt failed"))

@@ -102,6 +102,33 @@ def run_dbt(
     return run
 
 
+def compile_models(chain: Chain, target: Path) -> None:
+    """Compiles every model as a rebuild would run it, into `target`; nothing is built.
+
+    Raises:
+        ModelsFailedError: dbt could not.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    target.mkdir(parents=True, exist_ok=True)
+    os.environ["LINLI_WAREHOUSE"] = str(chain.paths.warehouse)
+    variables = segment_variables(chain)
+    arguments = ["--quiet", "--no-populate-cache", "compile", "--full-refresh", "--vars", variables]
+    arguments += ["--select", "resource_type:model", "--project-dir", str(DBT_DIR)]
+    arguments += ["--profiles-dir", str(DBT_DIR), "--target-path", str(target), "--log-path", str(target)]
+    runner = dbtRunner(manifest=parsed_project(variables, project_files()))
+    try:
+        with (target / "dbt.out").open("w", encoding="utf-8") as chatter, redirect_stdout(chatter):
+            outcome = runner.invoke(arguments)
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+    if not outcome.success:
+        raise ModelsFailedError(
+            tr(f"dbt 项目无法编译：{outcome.exception}", f"dbt cannot compile the project: {outcome.exception}")
+        )
+
+
 def build_models(chain: Chain, target: Path) -> DbtRun:
     """Builds and tests every model as a night does: from what arrived, or from more where that is not enough.
 

@@ -1,4 +1,5 @@
--- Grain: one row per column, the column it comes from and how. No rows yet.
+-- Grain: one row per column, the column it comes from and how. The rows come from the compiled models themselves, when all
+-- of them are built: dagster_project/orchestration/lineage.py.
 
 select
     cast(null as varchar) as model,

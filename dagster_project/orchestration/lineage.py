@@ -1,0 +1,92 @@
+"""The published table lineage_columns: where the columns of every model come from.
+
+Made of the SQL of a rebuild, whatever the night built, so that the same project and rules give the same rows. Only a changed
+project, rule or column is compiled and traced again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dagster_project.config import Chain
+from dagster_project.orchestration.column_metadata import column_types
+from dagster_project.orchestration.column_trace import Relation, trace_columns
+from dagster_project.orchestration.dbt_runner import compile_models, project_files, segment_variables
+from dagster_project.warehouse.connect import connect
+
+# audit is what was built, marts what people read: the same table
+_OWN_SCHEMAS = ("staging", "intermediate", "audit")
+_COLUMNS = ("model", "column", "upstream_model", "upstream_column", "kind", "masked")
+Row = tuple[str, str, str, str, str, bool]
+# several chains of one process, as in tests, share their project
+_TRACED: dict[str, list[Row]] = {}
+
+
+def write_lineage(chain: Chain, target: Path) -> int:
+    """Fills audit.lineage_columns and returns the number of its rows.
+
+    Args:
+        target: folder for the compiled SQL, when it has to be made.
+    """
+    with connect(chain.paths.warehouse) as connection:
+        types = column_types(connection)
+    name = _fingerprint(chain, types)
+    kept = chain.paths.dagster_home / "lineage" / f"{name}.json"
+    if kept.exists():
+        rows: list[Row] = [tuple(row) for row in json.loads(kept.read_text("utf-8"))]
+    else:
+        if name not in _TRACED:
+            compile_models(chain, target)
+            _TRACED[name] = lineage_rows(target / "compiled", types)
+        rows = _TRACED[name]
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        for old in kept.parent.glob("*.json"):
+            old.unlink()
+        kept.write_text(json.dumps(rows, ensure_ascii=False), "utf-8")
+    values: Any = [list(column) for column in zip(*rows, strict=True)] or [[]] * len(_COLUMNS)
+    table = pa.table(dict(zip(_COLUMNS, values, strict=True)))
+    with connect(chain.paths.warehouse) as connection:
+        connection.register("traced", table)
+        connection.execute("begin")
+        connection.execute("delete from audit.lineage_columns")
+        connection.execute("insert into audit.lineage_columns by name select * from traced")
+        connection.execute("commit")
+    return len(rows)
+
+
+def lineage_rows(compiled: Path, types: dict[Relation, dict[str, str]]) -> list[Row]:
+    """Rows of the table, sorted, from a folder of compiled models.
+
+    A value that passes both as it is and masked is not masked. What decides about the rows of a model stands under the column
+    `*`.
+    """
+    schemas = {table: schema for schema, table in types if schema in _OWN_SCHEMAS}
+    masked: dict[tuple[str, str, str, str, str], bool] = {}
+    for path in sorted(compiled.rglob("*.sql")):
+        model = path.stem
+        if model not in schemas or any(folder.suffix == ".yml" for folder in path.parents):
+            continue
+        for column, made in trace_columns(path.read_text("utf-8"), types).items():
+            for kind, sources in (("direct", made.direct), ("indirect", made.indirect)):
+                for source in sources:
+                    upstream = (
+                        source.table if source.schema in _OWN_SCHEMAS else f"{source.schema}.{source.table}"
+                    )
+                    key = (model, column, upstream, source.column, kind)
+                    masked[key] = masked.get(key, True) and source.masked
+    return [(*key, masked[key]) for key in sorted(masked)]
+
+
+def _fingerprint(chain: Chain, types: dict[Relation, dict[str, str]]) -> str:
+    digest = hashlib.sha256(segment_variables(chain).encode())
+    for path, _ in project_files():
+        digest.update(Path(path).name.encode() + Path(path).read_bytes())
+    for code in (Path(__file__), Path(__file__).with_name("column_trace.py")):
+        digest.update(code.read_bytes())
+    digest.update(json.dumps(sorted((*relation, kinds) for relation, kinds in types.items())).encode())
+    return digest.hexdigest()[:32]
