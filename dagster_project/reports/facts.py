@@ -16,14 +16,26 @@ import duckdb
 
 from dagster_project.config.rules import Campaign
 from dagster_project.publish import Publication
+from dagster_project.reports.books import Books, Experiment, read_books, read_experiments
 from dagster_project.reports.published import connect
 from dagster_project.reports.recognition import Recognition, read_recognition
+from dagster_project.reports.totals import Scope, by_scope
 
 WINDOW_DAYS = 28
 LIST_LENGTH = 20
 TIER_ORDER = ("active", "L1", "L2", "L3")
 Row = Mapping[str, Any]
-Scope = str | None  # a store code; None is the whole chain
+# field of a day → metric; what any of them means, dbt/models/semantic says
+_DAY_METRICS = {
+    "orders": "purchases",
+    "net_fen": "net_fen",
+    "identified_orders": "identified_purchases",
+    "new_members": "new_members",
+    "counter_fen": "counter_fen",
+    "groupbuy_orders": "groupbuy_purchases",
+    "groupbuy_fen": "groupbuy_fen",
+}
+_PEOPLE_METRICS = ("people", "people_in_pos", "people_in_groupbuy", "people_in_wecom", "people_in_several")
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,7 @@ class Facts:
     koc_reasons: Sequence[Row]
     campaigns: Sequence[Row]
     campaigns_28d: Mapping[str, Row]
+    books: Books
 
     @property
     def today(self) -> Day | None:
@@ -86,13 +99,15 @@ class Facts:
 @dataclass(frozen=True)
 class ChainFacts:
     """`shown` is the day the pages call today: the publication's date, or the last one with sales before it.
-    `recognition` is the head office's only."""
+    `recognition` and `experiments` (by campaign)
+    are the head office's only."""
 
     publication: Publication
     shown: date
     chain: Facts
     stores: Mapping[str, Facts]
     recognition: Recognition
+    experiments: Mapping[str, Experiment]
 
 
 def read_facts(
@@ -127,21 +142,37 @@ def _read(
     first = max(first or shown, shown - timedelta(days=WINDOW_DAYS - 1))
     _base_tables(con, publication.as_of, shown, running)
 
-    days = _days(con)
-    customers = {
-        key: {row["business_date"]: row["customers"] for row in rows}
-        for key, rows in _by_scope(con, _CUSTOMERS).items()
-    }
-    channels = _by_scope(con, _CHANNELS)
+    since = shown - timedelta(days=WINDOW_DAYS - 1)
+    sums = by_scope(con, [*_DAY_METRICS.values(), "buyers"], ["day"], since=since, until=shown)
+    days, customers = _days(sums), _customers(sums)
+    channels = by_scope(con, ["purchases", "identified_purchases"], ["channel"], since=since, until=shown)
+    linked = _by_scope(con, _LINKED)
     bases = _by_scope(con, _BASES)
-    people = _by_scope(con, _PEOPLE)
+    people = by_scope(con, _PEOPLE_METRICS, shop="home_store_code")
     tiers = _by_scope(con, _TIERS)
     calls = _by_scope(con, _CALLS)
-    koc = _by_scope(con, _KOC)
+    koc = by_scope(con, ["judged_members"], ["eligible"], shop="home_store_code")
     koc_list = _by_scope(con, _KOC_LIST)
     koc_reasons = _by_scope(con, _KOC_REASONS)
-    tonight = _by_scope(con, _CAMPAIGNS)
-    month = _by_scope(con, _CAMPAIGNS_28D)
+    evidence = _evidence(con)
+    # whom a cap or the budget keeps waiting is a candidate again each night: persons are counted, not person-nights
+    tonight = by_scope(
+        con,
+        ["campaign_people"],
+        ["campaign_id", "arm", "outcome"],
+        shop="home_store_code",
+        since=publication.as_of,
+        until=publication.as_of,
+    )
+    month = by_scope(
+        con,
+        ["campaign_people", "campaign_reached", "campaign_held_out"],
+        ["campaign_id"],
+        shop="home_store_code",
+        since=publication.as_of - timedelta(days=WINDOW_DAYS - 1),
+        until=publication.as_of,
+    )
+    books = read_books(con, publication.as_of, shown)
 
     window = [first + timedelta(days=n) for n in range((shown - first).days + 1)] if has_sales else []
     week_ago = shown - timedelta(days=7)
@@ -156,17 +187,25 @@ def _read(
             week_ago=known.get(week_ago, Day(week_ago)) if week_ago >= first and has_sales else None,
             customers=customers.get(scope, {}).get(shown, 0),
             customers_week_ago=customers.get(scope, {}).get(week_ago, 0),
-            channels={row["channel"]: row for row in channels[scope]},
+            channels=_channels(channels[scope], linked[scope]),
             bases=bases[scope],
-            people=people[scope][0] if people[scope] else _NOBODY,
+            people=_people(people[scope]),
             tiers={row["tier"]: row["people"] for row in tiers[scope]},
             calls=called,
             call_consent={row["tier"]: row for row in tiers[scope]},
-            koc={row["eligible"]: row["people"] for row in koc[scope]},
-            koc_list=koc_list[scope],
+            koc={row["eligible"]: row["judged_members"] for row in koc[scope]},
+            koc_list=[row | {"evidence": evidence.get(row["member_id"], {})} for row in koc_list[scope]],
             koc_reasons=koc_reasons[scope],
-            campaigns=tonight[scope],
-            campaigns_28d={row["campaign_id"]: row for row in month[scope]},
+            campaigns=[{**row, "people": row["campaign_people"]} for row in tonight[scope]],
+            campaigns_28d={
+                row["campaign_id"]: {
+                    "people": row["campaign_people"],
+                    "reached": row["campaign_reached"],
+                    "held_out": row["campaign_held_out"],
+                }
+                for row in month[scope]
+            },
+            books=books[scope],
         )
 
     seen = {row[0] for row in con.execute(_STORES_SEEN).fetchall()}
@@ -176,6 +215,7 @@ def _read(
         chain=facts(None),
         stores={code: facts(code) for code in sorted(seen | set(store_codes))},
         recognition=read_recognition(con),
+        experiments=read_experiments(con),
     )
 
 
@@ -231,13 +271,52 @@ def _base_tables(
     )
 
 
-def _days(con: duckdb.DuckDBPyConnection) -> Mapping[Scope, Mapping[date, Day]]:
-    days: dict[Scope, dict[date, Day]] = defaultdict(dict)
-    for scope, rows in _by_scope(con, _DAYS).items():
+def _days(sums: Mapping[Scope, Sequence[Row]]) -> defaultdict[Scope, dict[date, Day]]:
+    days: defaultdict[Scope, dict[date, Day]] = defaultdict(dict)
+    for scope, rows in sums.items():
         for row in rows:
-            sums = {name: int(value or 0) for name, value in row.items() if name != "on"}
-            days[scope][row["on"]] = Day(on=row["on"], **sums)
+            figures = {field: int(row[name]) for field, name in _DAY_METRICS.items()}
+            days[scope][row["day"]] = Day(on=row["day"], **figures)
     return days
+
+
+def _customers(sums: Mapping[Scope, Sequence[Row]]) -> dict[Scope, dict[date, int]]:
+    return {scope: {row["day"]: row["buyers"] for row in rows} for scope, rows in sums.items()}
+
+
+def _channels(counted: Sequence[Row], linked: Sequence[Row]) -> dict[str, Row]:
+    """Per channel: orders, identified, and linked: those of people whom several systems know."""
+    known = {row["channel"]: row["linked"] for row in linked}
+    return {
+        row["channel"]: {
+            "orders": row["purchases"],
+            "identified": row["identified_purchases"],
+            "linked": known.get(row["channel"], 0),
+        }
+        for row in counted
+        if row["purchases"]
+    }
+
+
+def _people(rows: Sequence[Row]) -> Row:
+    """People, their identities, and in which systems they are."""
+    row = rows[0] if rows else dict.fromkeys(_PEOPLE_METRICS, 0)
+    systems = [row["people_in_pos"], row["people_in_groupbuy"], row["people_in_wecom"]]
+    return {
+        "people": row["people"],
+        "identities": sum(systems),
+        "in_several": row["people_in_several"],
+        **dict(zip(("in_pos", "in_groupbuy", "in_contacts"), systems, strict=True)),
+    }
+
+
+def _evidence(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
+    """member → kind (order, share, complaint) → how many rows speak of her."""
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    rows = con.execute("select member_id, kind, count(*) from koc_evidence where counts group by all")
+    for member, kind, number in rows.fetchall():
+        found[member][kind] = number
+    return found
 
 
 def _by_scope(con: duckdb.DuckDBPyConnection, sql: str) -> defaultdict[Scope, list[Row]]:
@@ -250,15 +329,6 @@ def _by_scope(con: duckdb.DuckDBPyConnection, sql: str) -> defaultdict[Scope, li
             found[None if is_chain else store_code].append(dict(zip(names, values, strict=True)))
     return found
 
-
-_NOBODY: Row = {
-    "people": 0,
-    "identities": 0,
-    "in_several": 0,
-    "in_pos": 0,
-    "in_groupbuy": 0,
-    "in_contacts": 0,
-}
 
 # A decision names the member of its night; who was merged since is somebody else by name only. A lapse lasts until
 # the next purchase: for the first group order until a group-buy purchase.
@@ -302,29 +372,8 @@ union
 select home_store_code from person where home_store_code is not null
 """
 
-_DAYS = f"""
-select
-    grouping(store_code) as is_chain, store_code, business_date as on,
-    sum(orders) as orders, sum(net_fen) as net_fen, sum(identified_orders) as identified_orders,
-    sum(new_members) as new_members, sum(counter_fen) as counter_fen,
-    sum(groupbuy_orders) as groupbuy_orders, sum(groupbuy_fen) as groupbuy_fen
-from store_days, param
-where business_date between shown - {WINDOW_DAYS - 1} and shown
-group by grouping sets ((store_code, business_date), (business_date))
-"""
-
-_CUSTOMERS = """
-select
-    grouping(store_code) as is_chain, store_code, business_date, count(distinct member_id) as customers
-from sale, param
-where business_date in (shown, shown - 7)
-group by grouping sets ((store_code, business_date), (business_date))
-"""
-
-_CHANNELS = """
-select
-    grouping(store_code) as is_chain, store_code, channel,
-    count(*) as orders, count(member_id) as identified, count(*) filter (where is_linked) as linked
+_LINKED = """
+select grouping(store_code) as is_chain, store_code, channel, count(*) filter (where is_linked) as linked
 from sale
 group by grouping sets ((store_code, channel), (channel))
 """
@@ -336,18 +385,6 @@ select
 from sale
 group by grouping sets ((store_code, channel, is_identified, basis), (channel, is_identified, basis))
 order by orders desc, basis
-"""
-
-_PEOPLE = """
-select
-    grouping(home_store_code) as is_chain, home_store_code,
-    count(*) as people,
-    sum(in_pos + in_groupbuy + in_contacts) as identities,
-    count(*) filter (where in_pos + in_groupbuy + in_contacts > 1) as in_several,
-    sum(in_pos) as in_pos, sum(in_groupbuy) as in_groupbuy, sum(in_contacts) as in_contacts
-from person
-group by grouping sets ((home_store_code), ())
-having count(*) > 0
 """
 
 _TIERS = """
@@ -383,12 +420,6 @@ qualify row_number() over (
 order by is_chain, scope_code, tier, spend_90d_fen desc, days_since, member_id
 """
 
-_KOC = """
-select grouping(home_store_code) as is_chain, home_store_code, eligible, count(*) as people
-from koc join person using (member_id)
-group by grouping sets ((home_store_code, eligible), (eligible))
-"""
-
 _KOC_LIST = f"""
 with scoped as (
     select is_chain, koc.*, person.phone_masked, person.card_no, person.wecom_staff_userid, person.in_wecom,
@@ -416,26 +447,4 @@ qualify row_number() over (
     partition by grouping(home_store_code), home_store_code order by count(*) desc, reason
 ) <= 3
 order by people desc, reason
-"""
-
-_CAMPAIGNS = """
-select
-    grouping(home_store_code) as is_chain, home_store_code, campaign_id, arm, outcome, count(*) as people
-from campaign_candidates left join person using (member_id) cross join param
-where business_date = as_of
-group by grouping sets ((home_store_code, campaign_id, arm, outcome), (campaign_id, arm, outcome))
-order by campaign_id, arm, outcome
-"""
-
-# whom a cap or the budget keeps waiting is a candidate again each night: persons are counted, not person-nights
-_CAMPAIGNS_28D = f"""
-select
-    grouping(home_store_code) as is_chain, home_store_code, campaign_id,
-    count(distinct member_id) as people,
-    count(distinct member_id) filter (where outcome in ('sent', 'delivered')) as reached,
-    count(distinct member_id) filter (where arm = 'holdout') as held_out
-from campaign_candidates left join person using (member_id) cross join param
-where business_date between as_of - {WINDOW_DAYS - 1} and as_of
-group by grouping sets ((home_store_code, campaign_id), (campaign_id))
-order by campaign_id
 """

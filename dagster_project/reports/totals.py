@@ -1,8 +1,11 @@
-"""Metrics of the semantic layer, asked of one publication."""
+"""Metrics of the semantic layer, asked of one publication: for whoever asks, and for the pages shop by shop."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -10,7 +13,12 @@ import duckdb
 from dagster_project.lang import tr
 from dagster_project.metrics import MetricError, Query, definitions, metric_sql
 from dagster_project.publish import Publication
-from dagster_project.reports.published import rows_of
+from dagster_project.reports.published import TABLES, rows_by_name, rows_of
+
+Scope = str | None  # a store code; None is the whole chain
+_VIEWS = {table: f'"{table}"' for table in TABLES}
+# rows that no shop is named for are the chain's only
+_NOWHERE = "unknown"
 
 
 @dataclass(frozen=True)
@@ -36,3 +44,28 @@ def ask(publication: Publication, query: Query) -> Answer:
                 )
             ) from None
     return Answer((*query.by, *query.names), tuple(rows))
+
+
+def by_scope(
+    con: duckdb.DuckDBPyConnection,
+    names: Sequence[str],
+    by: Sequence[str] = (),
+    *,
+    shop: str = "store_code",
+    where: Mapping[str, Sequence[str]] | None = None,
+    since: date | None = None,
+    until: date | None = None,
+) -> defaultdict[Scope, list[dict[str, Any]]]:
+    """Metrics over the views of `published.connect`, for every shop and for the chain.
+
+    Args:
+        shop: dimension that names the shop: `store_code` of what was sold, `home_store_code` of people.
+    """
+    found: defaultdict[Scope, list[dict[str, Any]]] = defaultdict(list)
+    for split in ((), (shop,)):
+        query = Query(names, (*split, *by), where or {}, since, until)
+        for row in rows_by_name(con.execute(metric_sql(query, _VIEWS))):
+            scope = row.pop(shop) if split else None
+            if not split or (scope is not None and (shop == "store_code" or scope != _NOWHERE)):
+                found[scope].append(row)
+    return found

@@ -73,6 +73,8 @@ select 'groupbuy|group_main|G' || s || d || '-' || i, 'groupbuy', 'group_main', 
     case when pick(s || d, -i, 20) < 19 then person_id(pick(d, s || i, greatest({people}, 1))) end,
     date '{as_of}' - d::int, (2500 + pick(d, s || i, 7000))::bigint, 0::bigint, false
 from range({days}) d(d), range(20) o(i), (select unnest(['S001', 'S002']) as s) where i < 3 + pick(s, d, 12) and {has_groupbuy};
+alter table audit.orders add column is_purchase boolean; alter table audit.orders add column spend_fen bigint;
+update audit.orders set is_purchase = true, spend_fen = net_fen;
 create table audit.record_members as
 select connection, case channel when 'pos' then 'tickets' else 'orders' end as feed, substr(order_key, length(channel || connection) + 3) as record_id,
     member_id, case
