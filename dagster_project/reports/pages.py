@@ -17,7 +17,7 @@ from markupsafe import Markup
 from dagster_project.config import Chain, Store
 from dagster_project.config.rules import Campaign
 from dagster_project.privacy.phones import mask_text
-from dagster_project.reports import charts, recognition, words
+from dagster_project.reports import books, charts, recognition, words
 from dagster_project.reports.facts import TIER_ORDER, ChainFacts, Day, Facts, Row, read_facts
 from dagster_project.reports.published import open_publication
 
@@ -100,6 +100,8 @@ def _environment(chain: Chain, facts: ChainFacts) -> Environment:
     )
     env.filters.update(
         money=words.money,
+        exact=words.exact_money,
+        quantity=words.quantity,
         count=words.count,
         day=words.day,
         full_day=words.full_day,
@@ -133,6 +135,9 @@ def _environment(chain: Chain, facts: ChainFacts) -> Environment:
         miss_words=recognition.miss_words,
         suspect_reasons=recognition.REASONS,
         alarm_line=recognition.alarm_line,
+        point_words=books.POINT_DIFFERENCES,
+        coupon_words=books.COUPON_EXCEPTIONS,
+        evidence_words=_evidence_words,
         basis_words=_basis_words,
         tiers=_tier_ranges(chain),
         tier_bar=_tier_bar,
@@ -142,7 +147,7 @@ def _environment(chain: Chain, facts: ChainFacts) -> Environment:
         left_out_words=_left_out_words,
         koc_count=_koc_count,
         koc_rule=_koc_rule(chain),
-        campaign_blocks=partial(_campaign_blocks, chain.rules.campaigns),
+        campaign_blocks=partial(_campaign_blocks, chain.rules.campaigns, facts.experiments),
         sources=sources,
         late=late,
         late_alarm=any(source.level == "alarm" for source in late),
@@ -315,11 +320,23 @@ def _koc_rule(chain: Chain) -> str:
     return f"30 天消费满 {words.money(rule.spend_30d_fen)}、分享满 {rule.shares_30d} 次、{complaints}"
 
 
-def _campaign_blocks(campaigns: Sequence[Campaign], facts: Facts) -> list[dict[str, Any]]:
+def _evidence_words(evidence: Mapping[str, int]) -> str:
+    """E.g. 消费 7 单、分享 6 次: the rows that count for a recommender."""
+    told = {"order": "消费 {} 单", "share": "分享 {} 次", "complaint": "投诉 {} 次"}
+    return "、".join(text.format(words.count(evidence[kind])) for kind, text in told.items() if kind in evidence)
+
+
+def _campaign_blocks(
+    campaigns: Sequence[Campaign], experiments: Mapping[str, books.Experiment], facts: Facts
+) -> list[dict[str, Any]]:
     """One block per campaign of the rules, then those that only the data still knows."""
     names = {campaign.campaign_id: campaign for campaign in campaigns}
     seen = sorted(({row["campaign_id"] for row in facts.campaigns} | set(facts.campaigns_28d)) - set(names))
-    return [_campaign_block(campaign_id, names.get(campaign_id), facts) for campaign_id in (*names, *seen)]
+    return [
+        _campaign_block(campaign_id, names.get(campaign_id), facts)
+        | {"result": experiments[campaign_id].line if campaign_id in experiments else ""}
+        for campaign_id in (*names, *seen)
+    ]
 
 
 def _campaign_block(campaign_id: str, campaign: Campaign | None, facts: Facts) -> dict[str, Any]:

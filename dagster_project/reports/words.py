@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal
 
 from dagster_project.segments import METRICS
 
@@ -104,6 +105,18 @@ def money(fen: int | None) -> str:
     if (fen + 50) // 100 < 10_000:
         return f"{sign}¥{(fen + 50) // 100:,}"
     return f"{sign}¥{_in_units(fen, 1_000_000)}"
+
+
+def exact_money(fen: int | None) -> str:
+    """¥1,234.56: what is paid out adds up to the fen."""
+    if fen is None:
+        return MISSING
+    return f"{'−' if fen < 0 else ''}¥{abs(fen) // 100:,}.{abs(fen) % 100:02d}"
+
+
+def quantity(number: Decimal | None) -> str:
+    """12, 0.5: pieces or weight without trailing zeros."""
+    return MISSING if number is None else f"{number.normalize():,f}"
 
 
 def count(number: int | None) -> str:

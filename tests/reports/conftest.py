@@ -127,6 +127,38 @@ select 'churn_l2_coupon' as campaign_id, date '{as_of}' - (i % {nights})::int as
     case when arm = 'holdout' then 'held_out' else ['quiet_hours', 'quiet_hours', 'sent', 'delivered', 'no_consent', 'opted_out', 'capped', 'unreachable', 'awaiting_staff', 'rejected'][1 + pick(i, 'o', 10)] end as outcome,
     '' as detail, m.last_purchase_on::varchar as lapse_key, null::varchar as coupon_code, null::timestamp as planned_at, 'abc' as rule_hash, null::varchar as subject
 from (select *, row_number() over (order by member_id) as i from audit.members) m where m.i % 3 = 0;
+create table audit.commission_statements as
+select '2026-01' as month, member_id as beneficiary_member_id, 3 as orders, 1001::bigint as level1_fen, 50::bigint as level2_fen,
+    -(pick(member_id, 'cl', 2) * 7)::bigint as clawed_back_fen, pick(member_id, 'pe', 900)::bigint as pending_fen, pick(member_id, 'du', 90000)::bigint as due_fen
+from audit.koc where eligible = 'yes';
+create table audit.leader_contributions as
+select '2026-01' as month, 'group_main' as connection, 'L' || n as leader_id, 'S00' || (1 + n % 2) as store_code, 30 as members, 10 as groupbuy_orders,
+    (90000 + n)::bigint as groupbuy_fen, 0::bigint as refund_fen, 4 as counter_orders, (20000 + n)::bigint as counter_fen,
+    (7200 + n)::bigint as commission_fen, (200 + n)::bigint as counter_commission_fen, 'abc' as rule_hash
+from range(24) t(n) where {people} > 0
+union all select '2025-12', 'group_main', 'L0', 'S002', 9, 9, 1, 0, 1, 1, 1, 1, 'abc' where {people} > 0;
+create table audit.staff_incentives as
+select '2026-01' as month, 'pos_main' as connection, 'E' || n as staff_id, 'S001' as store_code, 5 + n as joined_members, 4 as stayed_members, 2 as first_orders,
+    (1400 + n)::bigint as amount_fen, 'abc' as rule_hash
+from range(3) t(n) where {people} > 0;
+create table audit.points_differences as
+select 'd' || n as difference_id, date '{as_of}' - n::int as business_date, person_id(n) as member_id, ['balance', 'posted_twice'][1 + n % 2] as kind, 5::decimal(18, 3) as difference
+from range(40) t(n) where {people} > 0;
+create table audit.coupon_exceptions as
+select 'x' || n as exception_id, 'redeemed_twice' as kind, date '{as_of}' - n::int as business_date, person_id(n) as member_id, 800::bigint as amount_fen
+from range(5) t(n) where {people} > 0;
+create table audit.markdown_plan as
+select 'S001' as store_code, date '{as_of}' - n::int as business_date, 's' || n as sku, '菠菜' as item_name from range(1, 3) t(n) where {people} > 0;
+create table audit.markdown_results as
+select store_code, business_date, sku, 12.5::decimal(18, 3) as left_qty, 10::decimal(18, 3) as sold_qty, 3050::bigint as sold_fen,
+    4::decimal(18, 3) as usual_qty, 8.5::decimal(18, 3) as would_be_wasted_qty, 2.5::decimal(18, 3) as wasted_qty, 1830::bigint as saved_fen
+from audit.markdown_plan;
+create table audit.experiment_results as
+select 'churn_l2_coupon' as campaign_id, date '{as_of}' as as_of_date, arm, assigned, converted, lift, ci_low, ci_high, 0.5 as srm_p
+from (values ('treatment', 80, 24, 0.2, -0.01, 0.32), ('holdout', 20, 2, null, null, null)) e(arm, assigned, converted, lift, ci_low, ci_high) where {people} > 0;
+create table audit.koc_evidence as
+select date '{as_of}' as as_of_date, member_id, 'order' as kind, 'o' || n as ref, date '{as_of}' as business_date, 100::bigint as amount_fen, n < 2 as counts
+from audit.koc, range(3) t(n) where eligible = 'yes';
 """
 
 SOURCES = [

@@ -5,17 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from dagster_project.config import Chain, Store
+from dagster_project.metrics import Query
 from dagster_project.publish import PublishError
 from dagster_project.reports import words, write_reports
 from dagster_project.reports.pages import store_files
+from dagster_project.reports.published import open_publication
+from dagster_project.reports.totals import ask
 
+AS_OF = date(2026, 1, 11)
 AS_OF_TEXT = "2026年1月11日"
 _PHONE = re.compile(r"1[3-9]\d{9}")
 _VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -312,6 +318,73 @@ def test_a_chain_without_some_of_it_still_reads_well(
     index = pages[0].read_text("utf-8")
     for text in told:
         assert text in index
+
+
+def _asked(chain: Chain, *names: str, **query: Any) -> dict[str, Any]:
+    """The metrics of `linli metric`, of one row."""
+    answer = ask(open_publication(chain), Query(names, **query))
+    assert len(answer.rows) == 1
+    return dict(zip(answer.columns, answer.rows[0], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("page", "sold_in", "lives_in"),
+    [("index.html", {}, {}), ("S001.html", {"store_code": ["S001"]}, {"home_store_code": ["S001"]})],
+)
+def test_every_total_is_the_metric(
+    chain: Chain, pages: dict[str, str], page: str, sold_in: dict[str, list[str]], lives_in: dict[str, list[str]]
+) -> None:
+    html = pages[page]
+    today = _asked(
+        chain, "purchases", "net_fen", "new_members", "buyers", where=sold_in, since=AS_OF, until=AS_OF
+    )
+    window = _asked(
+        chain, "purchases", "identified_purchases", "counter_fen", "groupbuy_fen", "net_fen", "new_members",
+        where=sold_in, since=AS_OF - timedelta(days=27), until=AS_OF,
+    )  # fmt: skip
+    people = _asked(chain, "people", "people_in_pos", "people_in_several", where=lives_in)
+    month = {"month_on": ["2026-01-01"]}
+    leaders = _asked(chain, "leader_commission_fen", where=sold_in | month)
+    cashiers = _asked(chain, "incentive_amount_fen", where=sold_in | month)
+    koc = _asked(chain, "statement_due_fen", "statement_pending_fen", where=lives_in | month)
+    evening = _asked(chain, "evening_saved_fen", "evening_sold_fen", where=sold_in)
+    for told in (
+        f"<b>{words.count(today['purchases'])}</b>",
+        f'<div class="hero">{words.money(today["net_fen"])}</div>',
+        f"<b>{words.count(today['buyers'])}</b>",
+        f"<b>{words.count(today['new_members'])}</b><span>近 28 天 {words.count(window['new_members'])}</span>",
+        f"近 28 天 {words.count(window['purchases'])} 单中认得 {words.count(window['identified_purchases'])} 单",
+        f"柜台 {words.money(window['counter_fen'])}（{words.share(window['counter_fen'], window['net_fen'])}）",
+        f"团购 {words.money(window['groupbuy_fen'])}（",
+        f"其实是 <strong>{words.count(people['people'])}</strong> 个人",
+        f"（收银 {words.count(people['people_in_pos'])}、",
+        f"<strong>{words.count(people['people_in_several'])}</strong> 人（",
+        f'<td class="num">{words.exact_money(leaders["leader_commission_fen"])}</td>',
+        f'<td class="num">{words.exact_money(cashiers["incentive_amount_fen"])}</td></tr></tfoot>',
+        f'<td class="num">{words.exact_money(koc["statement_pending_fen"])}</td>'
+        f'<td class="num">{words.exact_money(koc["statement_due_fen"])}</td></tr></tfoot>',
+        f"近 7 天晚市卖 {words.exact_money(evening['evening_sold_fen'])}，"
+        f"少损耗 {words.exact_money(evening['evening_saved_fen'])}",
+    ):
+        assert told in html, told
+
+
+def test_statements_and_differences_are_listed_where_there_are_any(pages: dict[str, str]) -> None:
+    index, shop, other = (pages[name] for name in ("index.html", "S001.html", "S003.html"))
+    assert "共 24 行，列出最多的 10 行，合计为全部" in index and "余额与上报的不一致" in index
+    assert "依据：消费 2 单" in index and "重复核销" in index
+    assert "菠菜" in shop and "E2" in shop
+    # nobody leads or cashiers there, nothing was marked down
+    assert "晚市折扣" not in other and "店员拉新奖励" not in other and "团长佣金" not in other
+    line = "推送组 80 人中 24 人（30.0%），对照组 20 人中 2 人（10.0%），相差 +20.0 个百分点，95% 区间 -1.0 到 +32.0"
+    assert line in index and "还分不清是不是碰巧" in index and line not in shop
+
+
+def test_sections_without_rows_are_not_there(make_chain: Callable[..., Chain]) -> None:
+    for page in write_reports(make_chain(people=0, days=3)):
+        html = page.read_text("utf-8")
+        for section in ("statements", "evening", "books"):
+            assert f'"#{section}"' not in html and f'id="{section}"' not in html
 
 
 def test_a_table_that_is_not_published_reads_as_empty(make_chain: Callable[..., Chain]) -> None:
