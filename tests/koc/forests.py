@@ -219,7 +219,7 @@ class World:
                "store_code": store or None, "invite_code": None, "sharer": None, "leader_id": None}  # fmt: skip
         self.tables["raw_orders"].append(row | rest)
         for when, fen in backs:
-            self.tables["audit.refunds"].append(
+            self.tables["raw_refunds"].append(
                 {"order_key": key, "channel": channel, "business_date": business_day(when), "amount_fen": fen,
                  "store_code": store or None}
             )  # fmt: skip

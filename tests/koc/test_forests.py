@@ -98,6 +98,9 @@ class Chain:
             "create table intermediate.int_orders as select *, md5_number_lower(order_key) >> 1 as order_no, "
             "(md5_number_lower(member_id) >> 1)::bigint as member_no from raw_orders"
         )
+        con.execute(
+            "create table intermediate.int_refunds as select *, md5_number_lower(order_key) >> 1 as order_no from raw_refunds"
+        )
         spent = "business_date > date '" + str(NIGHT) + "' - 30 and is_purchase"
         con.execute(
             f"""create or replace table audit.member_metrics as

@@ -85,9 +85,12 @@ run_context as (
 
 scenes as (
 
-    select cast({{ list_items('cashier_scenes') }} as integer) as scene
-    from rule
-    where cashier_scenes <> ''
+    select cast(listed.scene as integer) as scene
+    from (
+        select {{ list_items('cashier_scenes') }} as scene
+        from rule
+        where cashier_scenes <> ''
+    ) as listed
 
 ),
 

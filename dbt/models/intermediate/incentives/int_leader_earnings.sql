@@ -17,7 +17,7 @@ leaders as (
 
 refunds as (
 
-    select * from {{ ref('refunds') }}
+    select order_no, business_date, amount_fen from {{ ref('int_refunds') }} where amount_fen <> 0
 
 ),
 
@@ -134,6 +134,7 @@ credited as (
 
     select
         order_key,
+        order_no,
         channel,
         connection,
         leader_id,
@@ -149,6 +150,7 @@ credited as (
 
     select
         order_key,
+        order_no,
         channel,
         leader_connection,
         bound_leader_id,
@@ -165,12 +167,12 @@ credited as (
 given_back as (
 
     select
-        order_key,
+        order_no,
         business_date,
         sum(amount_fen) as amount_fen
     from refunds
-    where order_key in (select order_key from credited)
-    group by order_key, business_date
+    where order_no in (select order_no from credited)
+    group by order_no, business_date
 
 ),
 
@@ -181,14 +183,14 @@ left_over as (
         given_back.business_date as refunded_on,
         given_back.amount_fen as refund_fen,
         sum(given_back.amount_fen) over (
-            partition by credited.order_key
+            partition by credited.order_no
             order by given_back.business_date
             rows between unbounded preceding and current row
         ) as back_fen,
-        row_number() over (partition by credited.order_key order by given_back.business_date) as entry_no
+        row_number() over (partition by credited.order_no order by given_back.business_date) as entry_no
     from credited
     inner join given_back
-        on credited.order_key = given_back.order_key
+        on credited.order_no = given_back.order_no
 
 ),
 

@@ -6,9 +6,9 @@ with
 orders as (
 
     select
-        orders.order_key,
+        orders.order_no,
         coalesce(orders.store_code, 'unknown') as store_code,
-        {{ month_text('orders.business_date') }} as month,
+        orders.business_date,
         orders.net_fen,
         orders.is_test or orders.business_date > run_context.as_of_date as is_outside
     from {{ ref('int_orders') }} as orders
@@ -19,7 +19,7 @@ orders as (
 
 refunds as (
 
-    select * from {{ ref('refunds') }}
+    select * from {{ ref('int_refunds') }} where amount_fen <> 0
 
 ),
 
@@ -47,19 +47,29 @@ leaders as (
 
 ),
 
+sold as (
+
+    select
+        business_date,
+        store_code,
+        sum(net_fen) as sales_fen
+    from orders
+    where not is_outside
+    group by business_date, store_code
+
+),
+
 -- month, party, sales, refunds, commission, incentives
 of_shops as (
 
     select
-        month,
+        {{ month_text('business_date') }} as month,
         store_code,
-        sum(net_fen) as sales_fen,
+        sales_fen,
         0 as refund_fen,
         0 as commission_fen,
         0 as incentive_fen
-    from orders
-    where not is_outside
-    group by month, store_code
+    from sold
 
     union all
 
@@ -71,7 +81,7 @@ of_shops as (
         0,
         0
     from refunds
-    where order_key not in (select order_key from orders where is_outside)
+    where order_no not in (select order_no from orders where is_outside)
     group by {{ month_text('business_date') }}, coalesce(store_code, 'unknown')
 
     union all

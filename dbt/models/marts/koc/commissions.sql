@@ -17,7 +17,7 @@ answers as (
 
 refunds as (
 
-    select * from {{ ref('refunds') }} where channel = 'groupbuy'
+    select * from {{ ref('int_refunds') }} where channel = 'groupbuy' and amount_fen <> 0
 
 ),
 
