@@ -16,6 +16,8 @@ from datetime import date, timedelta
 
 import duckdb
 
+from dagster_project.warehouse import digest_sales
+
 END = date(2026, 11, 21)  # night 0
 LINES = 4  # of an order, on average: 1 to 7
 STORES, LEADERS, PRODUCTS = 50, 200, 1000
@@ -508,12 +510,25 @@ def _orders(connection: duckdb.DuckDBPyConnection, first: int, last: int) -> Non
         _insert(connection, table, kind, rows)
 
 
+_TICKET, _ORDER = "'|tickets|' || store_code || '|' || ticket_id", "'|orders|' || order_id"
+# whose number their rows carry
+_SALES = {f"stg_pos__{feed}": _TICKET for feed in ("tickets", "ticket_lines", "tenders")}
+_SALES |= {f"stg_groupbuy__{feed}": _ORDER for feed in ("orders", "order_lines", "refunds")}
+
+
+def _key_number(key: str) -> str:
+    """The number of a record of a row's connection, as the models make it."""
+    return f"cast(md5_number_lower(connection || {key}) >> 1 as bigint)"
+
+
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, kind: str, rows: str) -> None:
     """Rows into staging; those that may name a person (`kind`) are recognised at once. No table, no rows."""
     wanted = _columns(connection, "staging", table)
     if not wanted:
         return
-    connection.execute(f"create or replace temp table made as {rows}")
+    sale = _SALES.get(table)
+    number = f", {_key_number(sale)} as sale_no" if sale else ""
+    connection.execute(f"create or replace temp table made as select *{number} from ({rows})")
     given = [name for name, *_ in connection.execute("describe made").fetchall() if name in wanted]
     connection.execute(f"insert into staging.{table} by name select {', '.join(given)} from made")
     connection.execute("insert into bench.batches select distinct batch_id from made")
@@ -613,6 +628,7 @@ def _context(connection: duckdb.DuckDBPyConnection, sizes: Sizes, number: int) -
     connection.execute("insert into ops.pending_batches select distinct batch_id from bench.batches")
     connection.execute("delete from ops.candidate_history")
     if number:
+        digest_sales(connection)
         known = _columns(connection, "ops", "candidate_history") & _columns(
             connection, "audit", "campaign_candidates"
         )
