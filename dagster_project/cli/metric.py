@@ -24,7 +24,9 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.command("metric")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @chain_option
-@click.option("--by", "by", multiple=True, metavar="DIMENSION", help="按什么分，可写多次：day、month、store_code …")
+@click.option(
+    "--by", "by", multiple=True, metavar="DIMENSION", help="按什么分，可写多次：day、month、store_code …"
+)
 @click.option("--where", "where", multiple=True, metavar="DIMENSION=VALUE", help="只算这些，可写多次")
 @click.option("--from", "since", type=_DAY, metavar="YYYY-MM-DD", help="第一天")
 @click.option("--to", "until", type=_DAY, metavar="YYYY-MM-DD", help="最后一天")

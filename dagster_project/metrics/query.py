@@ -35,9 +35,7 @@ class Query:
     until: date | None = None
 
 
-def metric_sql(
-    query: Query, relations: Mapping[str, str | None], known: Definitions | None = None
-) -> str:
+def metric_sql(query: Query, relations: Mapping[str, str | None], known: Definitions | None = None) -> str:
     """The SQL of a query: one row per combination of `by`, its columns first, then one per metric, in order of `by`.
 
     Args:
@@ -129,7 +127,7 @@ def _scan(
         nothing = [f'cast(null as varchar) as "{name}"' for name in query.by]
         nothing += [f'null as "{name}"' for name in names]
         return f"select {', '.join(nothing)} where false"
-    sql = f"select {', '.join([*keys, *values])}\nfrom {relation} as \"{model.name}\""
+    sql = f'select {", ".join([*keys, *values])}\nfrom {relation} as "{model.name}"'
     for entity, (other, columns) in joins.items():
         side_rows = relations.get(other.table)
         picked = {"key": other.entities[entity], **{name: other.dimensions[name] for name in columns}}

@@ -61,7 +61,9 @@ def model_metadata(
                 {
                     column: [
                         dg.TableColumnDep(asset_key=keys[(schema, table)], column_name=name)
-                        for schema, table, name in sorted({source[:3] for source in made.direct | made.indirect})
+                        for schema, table, name in sorted(
+                            {source[:3] for source in made.direct | made.indirect}
+                        )
                         if (schema, table) in keys
                     ]
                     for column, made in trace_columns(path.read_text("utf-8"), columns).items()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
@@ -85,11 +85,11 @@ class _Tracer:
         return found
 
     def _unite(self, scope: Scope, found: dict[str, Made]) -> None:
-        names = scope.expression.named_selects
+        names = _names(scope)
         for branch in scope.set_operation_scopes:
             traced = self.trace(branch)
             found[ROWS].add(traced[ROWS], deciding=True, hashed=False)
-            for name, theirs in zip(names, branch.expression.named_selects, strict=False):
+            for name, theirs in zip(names, _names(branch), strict=False):
                 if theirs in traced:
                     found.setdefault(name, Made()).add(traced[theirs], deciding=False, hashed=False)
 
@@ -121,6 +121,11 @@ class _Tracer:
         return self.trace(source).get(column.name, Made()) if isinstance(source, Scope) else Made()
 
 
+def _names(scope: Scope) -> list[str]:
+    query = scope.expression
+    return list(query.named_selects) if isinstance(query, exp.Query) else []
+
+
 def _own_columns(node: exp.Expression) -> Iterator[exp.Column]:
     """Columns below a node, but not those of subqueries, which are scopes of their own."""
     for each in node.walk(prune=lambda part: isinstance(part, exp.Query)):
@@ -131,7 +136,7 @@ def _own_columns(node: exp.Expression) -> Iterator[exp.Column]:
 def _standing(column: exp.Expression, top: exp.Expression) -> tuple[bool, bool]:
     """(only decides about the value, passes through a hash only)."""
     deciding = hashed = False
-    node = column
+    node: Any = column
     while node is not top and node.parent is not None:
         parent = node.parent
         deciding |= (

@@ -125,7 +125,10 @@ def compile_models(chain: Chain, target: Path) -> None:
         DuckDBConnectionManager.close_all_connections()
     if not outcome.success:
         raise ModelsFailedError(
-            tr(f"dbt 项目无法编译：{outcome.exception}", f"dbt cannot compile the project: {outcome.exception}")
+            tr(
+                f"dbt 项目无法编译：{outcome.exception}",
+                f"dbt cannot compile the project: {outcome.exception}",
+            )
         )
 
 

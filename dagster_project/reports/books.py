@@ -124,7 +124,12 @@ def read_books(con: duckdb.DuckDBPyConnection, as_of: date, shown: date) -> Mapp
     )
     leaders = _listed(
         con,
-        ["leader_groupbuy_fen", "leader_counter_fen", "leader_commission_fen", "leader_counter_commission_fen"],
+        [
+            "leader_groupbuy_fen",
+            "leader_counter_fen",
+            "leader_commission_fen",
+            "leader_counter_commission_fen",
+        ],
         "leader_id",
         **this_month,
     )
@@ -145,14 +150,16 @@ def read_books(con: duckdb.DuckDBPyConnection, as_of: date, shown: date) -> Mapp
     evenings = [f"evening_{name}" for name in ("saved_fen", "sold_fen", "sold_qty", "left_qty", "wasted_qty")]
     items = _listed(con, evenings, "sku", since=last, until=last) if last else {}
     week = by_scope(con, evenings, since=last - timedelta(days=EVENINGS - 1), until=last) if last else {}
-    phones = dict(con.execute("select member_id, phone_masked from person").fetchall())
+    payees = sorted({row["beneficiary"] for listed in koc.values() for row in listed.rows})
+    found = con.execute("select member_id, phone_masked from person where member_id = any(?)", [payees])
+    phones = dict(found.fetchall())
     names = dict(con.execute("select sku, max(item_name) from markdown_plan group by sku").fetchall())
     nothing = Listed((), {}, 0)
 
     def books(scope: Scope) -> Books:
         mine, sold = koc.get(scope, nothing), items.get(scope, nothing)
-        told = [row | {"phone_masked": phones.get(row["beneficiary"])} for row in mine.rows]
-        goods = [row | {"item_name": names.get(row["sku"]) or row["sku"]} for row in sold.rows]
+        told = [{**row, "phone_masked": phones.get(row["beneficiary"])} for row in mine.rows]
+        goods = [{**row, "item_name": names.get(row["sku"]) or row["sku"]} for row in sold.rows]
         return Books(
             month=f"{month.year} 年 {month.month} 月",
             koc=Listed(told, mine.total, mine.of),

@@ -154,7 +154,7 @@ def _read(
     koc = by_scope(con, ["judged_members"], ["eligible"], shop="home_store_code")
     koc_list = _by_scope(con, _KOC_LIST)
     koc_reasons = _by_scope(con, _KOC_REASONS)
-    evidence = _evidence(con)
+    evidence = _evidence(con, {row["member_id"] for rows in koc_list.values() for row in rows})
     # whom a cap or the budget keeps waiting is a candidate again each night: persons are counted, not person-nights
     tonight = by_scope(
         con,
@@ -194,7 +194,7 @@ def _read(
             calls=called,
             call_consent={row["tier"]: row for row in tiers[scope]},
             koc={row["eligible"]: row["judged_members"] for row in koc[scope]},
-            koc_list=[row | {"evidence": evidence.get(row["member_id"], {})} for row in koc_list[scope]],
+            koc_list=[{**row, "evidence": evidence.get(row["member_id"], {})} for row in koc_list[scope]],
             koc_reasons=koc_reasons[scope],
             campaigns=[{**row, "people": row["campaign_people"]} for row in tonight[scope]],
             campaigns_28d={
@@ -310,10 +310,13 @@ def _people(rows: Sequence[Row]) -> Row:
     }
 
 
-def _evidence(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
+def _evidence(con: duckdb.DuckDBPyConnection, members: set[str]) -> dict[str, dict[str, int]]:
     """member → kind (order, share, complaint) → how many rows speak of her."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
-    rows = con.execute("select member_id, kind, count(*) from koc_evidence where counts group by all")
+    rows = con.execute(
+        "select member_id, kind, count(*) from koc_evidence where counts and member_id = any(?) group by all",
+        [sorted(members)],
+    )
     for member, kind, number in rows.fetchall():
         found[member][kind] = number
     return found

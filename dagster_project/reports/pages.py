@@ -323,7 +323,9 @@ def _koc_rule(chain: Chain) -> str:
 def _evidence_words(evidence: Mapping[str, int]) -> str:
     """E.g. 消费 7 单、分享 6 次: the rows that count for a recommender."""
     told = {"order": "消费 {} 单", "share": "分享 {} 次", "complaint": "投诉 {} 次"}
-    return "、".join(text.format(words.count(evidence[kind])) for kind, text in told.items() if kind in evidence)
+    return "、".join(
+        text.format(words.count(evidence[kind])) for kind, text in told.items() if kind in evidence
+    )
 
 
 def _campaign_blocks(

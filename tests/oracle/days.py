@@ -87,7 +87,9 @@ def store_days(known: Known) -> dict[tuple[str, date], ShopDay]:
     undone = {event.ref for event in known.by_kind["void"]}
     for event in known.by_kind["recharge"]:
         if event.record_id not in undone:
-            out[event.store_code, known.business_date(event.when, event.store_code)].recharge += event.amount_fen
+            out[
+                event.store_code, known.business_date(event.when, event.store_code)
+            ].recharge += event.amount_fen
     return dict(out)
 
 
@@ -124,12 +126,18 @@ def product_days(known: Known) -> dict[tuple[str, str, date], Sold]:
 
 def _purchases(known: Known) -> list[Bought]:
     """Also those dated after the night, which no member's number counts; a shop's day does."""
-    return sorted((one for one in known.bought.values() if one.is_purchase), key=lambda one: (one.at, one.key))
+    return sorted(
+        (one for one in known.bought.values() if one.is_purchase), key=lambda one: (one.at, one.key)
+    )
 
 
 def _costs(known: Known) -> dict[str, int]:
     """sku → today's cost of one unit, in fen."""
-    return {event.sku: event.detail["cost_fen"] for event in known.by_kind["product"] if "cost_fen" in event.detail}
+    return {
+        event.sku: event.detail["cost_fen"]
+        for event in known.by_kind["product"]
+        if "cost_fen" in event.detail
+    }
 
 
 def _left(line: Line) -> int:

@@ -100,9 +100,7 @@ def test_store_days_equal_the_log(chain: tuple[Known, Publication]) -> None:
     assert sum(row[11] for row in found.values()) > 0 and sum(row[12] for row in found.values()) > 0
 
 
-@pytest.mark.parametrize(
-    ("table", "seller"), [("leader_days", "leader_id"), ("cashier_days", "cashier_id")]
-)
+@pytest.mark.parametrize(("table", "seller"), [("leader_days", "leader_id"), ("cashier_days", "cashier_id")])
 def test_days_of_sellers_equal_the_log(chain: tuple[Known, Publication], table: str, seller: str) -> None:
     known, publication = chain
     found = _published(publication, table, 3, f"{seller}, store_code, business_date, {_FIGURES}")

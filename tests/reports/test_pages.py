@@ -332,7 +332,11 @@ def _asked(chain: Chain, *names: str, **query: Any) -> dict[str, Any]:
     [("index.html", {}, {}), ("S001.html", {"store_code": ["S001"]}, {"home_store_code": ["S001"]})],
 )
 def test_every_total_is_the_metric(
-    chain: Chain, pages: dict[str, str], page: str, sold_in: dict[str, list[str]], lives_in: dict[str, list[str]]
+    chain: Chain,
+    pages: dict[str, str],
+    page: str,
+    sold_in: dict[str, list[str]],
+    lives_in: dict[str, list[str]],
 ) -> None:
     html = pages[page]
     today = _asked(

@@ -40,8 +40,10 @@ final as (
         on assignments.campaign_id = campaigns.campaign_id
     left join members
         on assignments.member_id = members.member_id
+    -- of a campaign without a rule its key tells: that of a lapse is a date
     where
         assignments.lapse_key <> 'first_group_order'
+        and assignments.lapse_key not like '%:%'
         and coalesce(campaigns.trigger, 'churn_tier') = 'churn_tier'
 
 )

@@ -1,0 +1,103 @@
+"""The semantic layer: definitions that dbt agrees with, and the SQL they become, against a few orders by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from dagster_project.cli.main import linli
+from dagster_project.metrics import MetricError, Query, definitions, metric_sql
+
+FIRST, LATER = date(2026, 11, 1), date(2026, 12, 2)
+WORLD = """
+create table orders (order_key varchar, store_code varchar, channel varchar, member_id varchar, business_date date, is_purchase boolean, spend_fen bigint);
+insert into orders values
+    ('a', 'A', 'pos', 'm1', '2026-11-01', true, 300), ('b', 'A', 'groupbuy', 'm1', '2026-11-01', true, 100),
+    ('c', null, 'pos', null, '2026-11-01', true, 50), ('d', 'A', 'pos', 'm2', '2026-11-01', false, 0),
+    ('e', 'O''B', 'pos', 'm2', '2026-12-02', true, 7);
+create table members (member_id varchar, home_store_code varchar, consent_marketing varchar, first_seen_on date, has_pos boolean, has_groupbuy boolean, has_wecom boolean);
+insert into members values ('m1', 'H', 'Y', '2026-01-01', true, true, null), ('m2', null, null, '2026-01-01', true, false, false);
+create table store_days (store_code varchar, business_date date, new_members int, margin_fen bigint);
+insert into store_days values ('A', '2026-11-01', 1, null), ('B', '2026-11-01', 2, null);
+"""
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        con.execute(WORLD)
+        yield con
+
+
+def _ask(con: duckdb.DuckDBPyConnection, *names: str, **query: Any) -> list[tuple[Any, ...]]:
+    tables = {"orders": "orders", "members": "members", "store_days": "store_days"}
+    return con.execute(metric_sql(Query(names, **query), tables)).fetchall()
+
+
+def test_only_purchases_count_and_a_ratio_is_of_the_same_rows(con: duckdb.DuckDBPyConnection) -> None:
+    assert _ask(con, "purchases", "net_fen", "buyers", "recognition_rate") == [(4, 457, 2, 0.75)]
+    assert _ask(con, "groupbuy_share", by=["store_code"]) == [("A", 0.25), ("O'B", 0.0), ("unknown", 0.0)]
+    assert _ask(con, "net_fen", where={"store_code": ["O'B", "A"]}) == [(407,)]
+
+
+def test_metrics_of_several_tables_meet_in_their_dimensions(con: duckdb.DuckDBPyConnection) -> None:
+    """Nobody bought in B, and nothing is known of the margin: no sales are 0, an unknown margin is unknown."""
+    found = _ask(con, "purchases", "new_members", "margin_fen", by=["store_code", "day"], until=FIRST)
+    assert found == [("A", FIRST, 2, 1, None), ("B", FIRST, 0, 2, None), ("unknown", FIRST, 1, 0, None)]
+
+
+def test_no_rows_are_zero_and_a_ratio_of_nothing_is_unknown(con: duckdb.DuckDBPyConnection) -> None:
+    nowhere = {"store_code": ["nowhere"]}
+    assert _ask(con, "purchases", "net_fen", "recognition_rate", where=nowhere) == [(0, 0, None)]
+    assert con.execute(metric_sql(Query(["settled_due_fen", "purchases"]), {})).fetchall() == [(0, 0)]
+    assert con.execute(metric_sql(Query(["purchases"], ["store_code"]), {})).fetchall() == []
+
+
+def test_a_dimension_may_belong_to_the_member(con: duckdb.DuckDBPyConnection) -> None:
+    """Who has no home is at home in `unknown`; what nobody bought has no home at all."""
+    found = _ask(con, "net_fen", by=["home_store_code"])
+    assert set(found) == {("H", 400), ("unknown", 7), (None, 50)}
+    assert _ask(con, "people", "people_in_several", by=["home_store_code"]) == [
+        ("H", 1, 1),
+        ("unknown", 1, 0),
+    ]
+    # m1's third system is unknown: it is not there, and does not hide the other two
+    assert _ask(con, "people_in_pos", "people_in_groupbuy", "people_in_wecom") == [(2, 1, 0)]
+
+
+def test_days_may_be_taken_together(con: duckdb.DuckDBPyConnection) -> None:
+    assert _ask(con, "net_fen", by=["month"]) == [(date(2026, 11, 1), 450), (date(2026, 12, 1), 7)]
+    assert _ask(con, "net_fen", by=["week"])[1] == (date(2026, 11, 30), 7)
+    assert _ask(con, "net_fen", since=LATER) == [(7,)]
+
+
+def test_what_is_not_there_is_told_with_what_is() -> None:
+    with pytest.raises(MetricError, match="没有指标 'net'；相近的有 net_fen"):
+        metric_sql(Query(["net"]), {})
+    with pytest.raises(MetricError, match="不能按 'tier' 分；可用：day, week, month"):
+        metric_sql(Query(["net_fen"], ["tier"]), {})
+    with pytest.raises(MetricError, match="请写出"):
+        metric_sql(Query([]), {})
+
+
+def test_every_definition_has_words_for_people_and_becomes_sql() -> None:
+    known = definitions()
+    assert len(known.metrics) > 40
+    for name, metric in known.metrics.items():
+        assert metric.label and metric.description.endswith((".", "1."))
+        for dimension in known.dimensions(metric):
+            assert f'"{dimension}"' in metric_sql(Query([name], [dimension]), {})
+    measures = [measure for model in known.models.values() for measure in model.measures]
+    assert len(measures) == len(set(measures))
+
+
+def test_the_command_lists_asks_and_refuses(tmp_path: Any) -> None:
+    listed = CliRunner().invoke(linli, ["metric", "--chain", str(tmp_path)])
+    assert listed.exit_code == 0 and "net_fen" in listed.output and "销售额" in listed.output
+    wrong = CliRunner().invoke(linli, ["metric", "net_fen", "--where", "channel", "--chain", str(tmp_path)])
+    assert wrong.exit_code == 2
