@@ -194,8 +194,12 @@ class Compiler:
             path = " → ".join([*self._open_tags[self._open_tags.index(name) :], name])
             raise SegmentError(self.place, tr(f"标签互相引用：{path}", f"tags refer to each other: {path}"))
         self._open_tags.append(name)
+        here = self.place
         try:
             return condition.sql(self)
+        except SegmentError as error:
+            # what is wrong inside is told where the tag is named
+            raise SegmentError(here, error.problem) from None
         finally:
             self._open_tags.pop()
 
