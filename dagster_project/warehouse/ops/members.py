@@ -42,7 +42,7 @@ def _window_days(night: Night) -> list[Row]:
     metrics, churn = night.rules.metrics, night.rules.churn
     found = {*_WINDOWS, metrics.new_days, metrics.lapsed_days, metrics.regained_days, metrics.price_days}
     found |= {metrics.usual_days, churn.l1_days, churn.l2_days, churn.l3_days}
-    for segment in night.rules.segments:
+    for segment in (*night.rules.segments, *metrics.rule_tags.judged()):
         for _, condition in walk((), segment.when):
             if not isinstance(condition, Period):
                 continue

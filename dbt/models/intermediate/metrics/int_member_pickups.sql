@@ -1,4 +1,4 @@
--- Grain: one row per member who ever picked up: where she does most often, of several the latest, and how far that is.
+-- Grain: one row per member who picked up in 365 days: where she does most often, of several the latest, and how far that is.
 -- A site is its words at a shop. Nobody tells where it lies: it is in the middle of its buyers, when there are enough of them
 -- that it gives away nobody's home.
 
@@ -41,7 +41,7 @@ visits as (
         max(orders.ordered_at) as last_at
     from orders
     cross join run_context
-    where orders.business_date <= run_context.as_of_date
+    where {{ days_between('orders.business_date', 'run_context.as_of_date') }} between 0 and 364
     group by orders.member_no, coalesce(orders.store_code, ''), orders.pickup_site
 
 ),

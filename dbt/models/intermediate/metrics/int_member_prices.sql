@@ -12,11 +12,7 @@ rule as (
 
 lines as (
 
-    select
-        lines.member_no, lines.store_code, lines.business_date, lines.category, lines.amount_fen, lines.is_discounted
-    from {{ ref('int_purchase_lines') }} as lines
-    cross join rule
-    where lines.channel = 'pos' and not lines.is_gift and lines.days_ago < rule.price_days
+    select * from {{ ref('int_till_lines') }}
 
 ),
 

@@ -1,4 +1,11 @@
--- Grain: one row per member with a purchase up to the night that is published. Days ago count from that night, which is 0.
+-- Grain: one row per member with a purchase up to the night that is published. Days ago count from that night, which is 0; what
+-- moves every night for everybody is not kept here.
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="member_id",
+    meta={"affected": "int_stale_members", "number": "member_no"},
+) }}
 
 {% set windows = [7, 30, 90, 365] %}
 
@@ -9,7 +16,7 @@ orders as (
     select
         member_no, member_id, channel, business_date, hour_of_day, weekday, spend_fen
     from {{ ref('int_orders') }}
-    where is_listed and is_purchase and member_no is not null
+    where is_listed and is_purchase and member_no is not null and {{ touched_rows('member_no', ref('int_stale_members')) }}
 
 ),
 
@@ -72,7 +79,6 @@ sums as (
         cast(count(*) filter (where is_new_day and days_ago < 90) as integer) as visit_days_90d,
         min(business_date) as first_purchase_on,
         max(business_date) as last_purchase_on,
-        min(days_ago) as days_since_purchase,
         min(business_date) filter (where channel = 'groupbuy') as groupbuy_first_on,
         {{ median_of('gap_days') }} as gap_days,
         -- the newest day before the last one
@@ -112,7 +118,6 @@ select
     visit_days_90d,
     first_purchase_on,
     last_purchase_on,
-    days_since_purchase,
     groupbuy_first_on,
     gap_days,
     {{ days_between('previous_day_on', 'last_purchase_on') }} as newest_gap_days,

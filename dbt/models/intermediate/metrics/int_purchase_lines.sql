@@ -1,20 +1,26 @@
--- Grain: one row per line of a purchase with something left of it: of the days that rules look back, and of a high-margin
--- category ever. Purchases of strangers are here too: they tell what was on offer.
+-- Grain: one row per line with something left of it, of a purchase of a member whose figures are made tonight: of the days
+-- that rules look back, and of a high-margin category ever.
+{{ config(materialized="incremental", incremental_strategy="replaced") }}
 
 with
 
 orders as (
 
     select
-        order_key, order_no, member_no, channel, store_code, ordered_at, business_date
+        record_no, order_no, member_no, ordered_at
     from {{ ref('int_orders') }}
-    where is_listed and is_purchase
+    where
+        is_listed
+        and is_purchase
+        and member_no is not null
+        and business_date <= (select as_of_date from {{ source('ops', 'run_context') }})
+        and {{ touched_rows('member_no', ref('int_stale_members')) }}
 
 ),
 
 lines as (
 
-    select * from {{ ref('order_lines') }} where amount_fen - refunded_fen > 0
+    select * from {{ ref('int_order_lines') }} where amount_fen - refunded_fen > 0
 
 ),
 
@@ -26,7 +32,7 @@ categories as (
 
 rule as (
 
-    select greatest(365, usual_days, price_days) as most_days from {{ source('ops', 'rule_metrics') }}
+    select greatest(365, usual_days) as most_days from {{ source('ops', 'rule_metrics') }}
 
 ),
 
@@ -42,20 +48,15 @@ final as (
         orders.order_no,
         lines.line_no,
         orders.member_no,
-        orders.channel,
-        orders.store_code,
         orders.ordered_at,
-        orders.business_date,
-        {{ days_between('orders.business_date', 'run_context.as_of_date') }} as days_ago,
+        lines.business_date,
+        {{ days_between('lines.business_date', 'run_context.as_of_date') }} as days_ago,
         lines.sku,
         lines.item_name,
         coalesce(lines.category, '') as category,
         coalesce(lines.category_l1, '') as category_l1,
         lines.qty,
-        lines.amount_fen,
         cast(lines.amount_fen - lines.refunded_fen as bigint) as kept_fen,
-        lines.is_discounted,
-        lines.is_gift,
         coalesce(
             lines.category in (select category from categories)
             or lines.category_l1 in (select category from categories),
@@ -64,8 +65,7 @@ final as (
     from lines
     cross join run_context
     inner join orders
-        on lines.order_key = orders.order_key
-    where orders.business_date <= run_context.as_of_date
+        on lines.record_no = orders.record_no
 
 )
 

@@ -11,18 +11,25 @@ members as (
 
 ),
 
-sums as (
+run_context as (
 
-    select * from {{ ref('int_member_windows') }}
+    select as_of_date from {{ source('ops', 'run_context') }}
 
 ),
 
-lines as (
+sums as (
 
     select
-        order_no, member_no, days_ago, qty, is_high_margin
-    from {{ ref('int_purchase_lines') }}
-    where member_no is not null
+        windows.*,
+        {{ days_between('windows.last_purchase_on', 'run_context.as_of_date') }} as days_since_purchase
+    from {{ ref('int_member_windows') }} as windows
+    cross join run_context
+
+),
+
+goods as (
+
+    select * from {{ ref('int_member_goods') }}
 
 ),
 
@@ -119,12 +126,6 @@ koc_rule as (
 
 ),
 
-run_context as (
-
-    select as_of_date from {{ source('ops', 'run_context') }}
-
-),
-
 -- fifths among those who ever bought; everybody else scores 1
 {% for score, measure in scores.items() %}
 {{ score }} as (
@@ -138,17 +139,6 @@ run_context as (
 ),
 
 {% endfor %}
-goods as (
-
-    select
-        member_no,
-        cast(sum(qty) filter (where days_ago < 90) as decimal(18, 3)) as items_90d,
-        cast(count(distinct case when is_high_margin then order_no end) as integer) as high_margin_orders_total
-    from lines
-    group by member_no
-
-),
-
 tastes as (
 
     select
