@@ -60,7 +60,7 @@ from dagster_project.publish.relations import (
     sync,
 )
 from dagster_project.publish.tables import TableSpec, published_tables
-from dagster_project.publish.touched import digests_of_touched, remember_run, touched_days
+from dagster_project.publish.touched import digests_of_touched, go_on_with, remember_run, touched_days
 
 KEPT_PUBLICATIONS = 7
 _NEW_LINK = ".current.building"
@@ -99,14 +99,18 @@ def publish(
         target = _plan(con, paths, shapes, told_by, as_of, context, before, only)
         step("digested")
         if before is not None and target.publication_id == before.publication_id:
-            remember_run(con, before.publication_id)
+            if only is None:
+                remember_run(con, before.publication_id)
             return before
         written = build_folder(con, paths, target, before, "audit", step)
         step("folder_renamed")
         with transaction(con):
             mirror(con, target, mirrored(con, target.folder.parent))
             feedback.keep_decisions(con, as_of)
-            remember_run(con, target.publication_id)
+            if only is None:
+                remember_run(con, target.publication_id)
+            elif before is not None:
+                go_on_with(con, before.publication_id, target.publication_id)
             step("marts_changed")
         step("committed")
         _finish(con, paths, target, step)

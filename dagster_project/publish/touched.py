@@ -72,6 +72,13 @@ def remember_run(con: DuckDBPyConnection, publication_id: str) -> None:
         )
 
 
+def go_on_with(con: DuckDBPyConnection, before: str, publication_id: str) -> None:
+    """A publication of some tables stands on the one before: what was touched since that one is touched since this."""
+    con.execute(
+        "update ops.state set value = ? where name = ? and value = ?", [publication_id, _PUBLICATION, before]
+    )
+
+
 def digests_of_touched(
     con: DuckDBPyConnection,
     shape: Shape,

@@ -138,9 +138,10 @@ def _identity_hash(chain: Chain, key: ChainKey, models: Path) -> str:
 
 def _models_hash(chain: Chain, models: Path) -> str:
     """Of everything that facts and figures depend on besides records and what is compared night by night: where days
-    end, the rules of metrics, points and commissions, the models themselves."""
+    end, the rules of metrics, points, commissions, markdowns and pairs, the models themselves."""
     ends = sorted((s.store_code, s.cutover_minutes) for s in chain.stores if s.cutover_minutes is not None)
-    rules = [rule.hash for rule in (chain.rules.metrics, chain.rules.ledger, chain.rules.commission)]
+    of = chain.rules
+    rules = [rule.hash for rule in (of.metrics, of.ledger, of.commission, of.markdown, of.pairs)]
     high_margin = sorted(chain.rules.guards.high_margin_categories)
     made_of = repr((chain.timezone, chain.cutover_minutes, ends, rules, high_margin))
     code = _hash_of(models, ["models/intermediate", "models/marts"])

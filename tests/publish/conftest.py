@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 
@@ -103,13 +103,20 @@ class Chain:
                 if spec.name not in _AUDIT and spec.name != "orders":
                     con.execute(f"create or replace table audit.{spec.name} ({_columns(spec)})")
 
-    def publish(self, as_of: date, step: Callable[[str], None] = lambda step: None) -> Publication:
-        """Publishes what `audit` holds."""
+    def publish(
+        self,
+        as_of: date,
+        step: Callable[[str], None] = lambda step: None,
+        only: Collection[str] | None = None,
+    ) -> Publication:
+        """Publishes what `audit` holds, or of it `only` these tables."""
         context = PublicationContext(
             [{"connection": "pos_main", "feed": "tickets", "last_night": as_of, "age_days": 0}], {"checks": 3}
         )
         tables = [table for table in published_tables() if self.full or table.name in _FEW]
-        return publish(self.warehouse, self, as_of=as_of, context=context, tables=tables, step=step)
+        return publish(
+            self.warehouse, self, as_of=as_of, context=context, tables=tables, only=only, step=step
+        )
 
     def night(self, as_of: date, **variation: object) -> Publication:
         """Audit and publication of one night."""

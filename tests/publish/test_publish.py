@@ -233,8 +233,8 @@ def test_decisions_of_the_night_reach_the_lake(chain: Any, make_chain: Callable[
             f"select columns(*) from read_parquet('{path}', hive_partitioning = false)"
         ).fetchall()
     assert outcomes[chain] == [
-        ("l2", D, "M0", "2024-01-01", "treatment", "wecom", "sent", None),
-        ("l2", D, "M1", "2024-01-01", "treatment", "wecom", "sent", None),
+        ("l2", D, "M0", "2024-01-01", "treatment", "wecom", "sent", None, None, None),
+        ("l2", D, "M1", "2024-01-01", "treatment", "wecom", "sent", None, None, None),
     ]
     assert [row[6] for row in outcomes[other]] == ["quiet_hours", "quiet_hours"]
 

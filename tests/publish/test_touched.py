@@ -132,3 +132,23 @@ def test_the_same_contents_still_end_the_run(chain: Any, read_days: list[str]) -
     assert chain.query("select value from ops.state where name = 'run_seq'") == [("2",)]
     assert night(chain, D, 3, []).publication_id == first.publication_id
     assert len(read_days) == 3
+
+
+def test_publishing_some_tables_leaves_the_others_and_ends_no_run(chain: Any, read_days: list[str]) -> None:
+    """An afternoon publishes its own tables; what a killed night has built of the others is not shown by it, and stays
+    announced for the next night."""
+    before = night(chain, D, 1, [None], days=3)
+    chain.audit(D, days=3, corrected=D - DAY)
+    with duckdb.connect(str(chain.warehouse)) as con:
+        con.execute("update audit.campaign_candidates set outcome = 'held_out'")
+        con.execute("alter table ops.run_context add column if not exists run_seq bigint")
+        con.execute("update ops.run_context set run_seq = 2")
+    after = chain.publish(D, only=["campaign_candidates"])
+    assert after.publication_id != before.publication_id
+    assert {name for name in after.tables if after.tables[name] != before.tables[name]} == {"campaign_candidates"}
+    assert dict(chain.query("select name, value from ops.state where name like 'run_%'")) == {
+        "run_seq": "1",
+        "run_publication": after.publication_id,
+    }
+    assert night(chain, D, 2, [D - DAY], days=3, corrected=D - DAY).tables["orders"] != before.tables["orders"]
+    assert len(read_days) == 2

@@ -1,18 +1,29 @@
 -- Grain: one row per business date and unordered pair of items (item_a_no <= item_b_no) of one purchase: in how many
 -- purchases of that day both were. An item paired with itself is the purchases with that item, and names it; the pair
--- (0, 0) is all of them.
+-- (0, 0) is all of them. A night counts the days it touched.
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="business_date",
+    meta={"affected": "int_pair_touched_days"},
+) }}
+
+-- depends_on: {{ ref('int_pair_touched_days') }}
 
 with
 
 orders as (
 
-    select * from {{ ref('orders') }}
+    select order_no, business_date
+    from {{ ref('int_orders') }}
+    where is_listed and is_purchase
 
 ),
 
 order_lines as (
 
-    select * from {{ ref('order_lines') }}
+    select order_no, item_name, amount_fen, refunded_fen, business_date
+    from {{ ref('int_order_lines') }}
 
 ),
 
@@ -32,18 +43,19 @@ items as (
 
     select distinct
         orders.business_date,
-        {{ key_hash('orders.order_key') }} as order_no,
+        orders.order_no,
         {{ key_hash('order_lines.item_name') }} as item_no,
         order_lines.item_name
     from orders
     cross join run_context
     cross join rule
     inner join order_lines
-        on orders.order_key = order_lines.order_key
+        on orders.order_no = order_lines.order_no
     where
-        orders.is_purchase
-        and orders.business_date <= run_context.as_of_date
+        orders.business_date <= run_context.as_of_date
         and orders.business_date > {{ add_days('run_context.as_of_date', '-rule.days') }}
+        and {{ touched_rows('orders.business_date', ref('int_pair_touched_days')) }}
+        and {{ touched_rows('order_lines.business_date', ref('int_pair_touched_days')) }}
         and order_lines.item_name is not null
         and order_lines.amount_fen - order_lines.refunded_fen > 0
 

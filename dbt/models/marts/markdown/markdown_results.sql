@@ -1,5 +1,11 @@
 -- Grain: one row per shop, business date and product of the evening list, told from the night of that day on: what was
--- sold until the shop closed, beside what is usually sold in those hours.
+-- sold until the shop closed, beside what is usually sold in those hours. A night tells the days again that it touched.
+{{ config(
+    materialized="incremental",
+    incremental_strategy="delete+insert",
+    unique_key="business_date",
+    on_schema_change="fail",
+) }}
 
 with
 
@@ -15,12 +21,12 @@ rule as (
 
 ),
 
-plan as (
+listed as (
 
-    select plan.*
-    from {{ ref('markdown_plan') }} as plan
+    select listed.*
+    from {{ ref('markdown_plan') }} as listed
     inner join run_context
-        on plan.business_date <= run_context.as_of_date
+        on listed.business_date <= run_context.as_of_date
 
 ),
 
@@ -32,13 +38,55 @@ stock as (
 
 orders as (
 
-    select * from {{ ref('orders') }}
+    select * from {{ ref('int_orders') }} where is_listed
 
 ),
 
 lines as (
 
-    select * from {{ ref('order_lines') }}
+    select * from {{ ref('int_order_lines') }}
+
+),
+
+weeks as (
+
+    {% for week in range(1, 53) %}
+    select {{ week }} as week{% if not loop.last %}
+
+    union all
+    {% endif %}
+    {% endfor %}
+
+),
+
+{% if is_incremental() %}
+touched as (
+
+    select business_date
+    from {{ ref('int_touched_days') }}
+    where fact in ('orders', 'order_lines')
+
+),
+
+{% endif %}
+plan as (
+
+    select * from listed
+    {%- if is_incremental() %}
+    where
+        business_date not in (select business_date from {{ this }})
+        or business_date in (select cast(snapshot_at as date) from stock where {{ arrived_tonight() }})
+        or business_date in (select business_date from touched)
+        -- a day tells what is usual for the same weekday of the weeks after it
+        or business_date in (
+            select {{ add_days('touched.business_date', '7 * weeks.week') }}
+            from touched
+            cross join weeks
+            cross join rule
+            where weeks.week <= rule.usual_weeks
+        )
+        or exists (select 1 from touched where business_date is null)
+    {%- endif %}
 
 ),
 
@@ -61,17 +109,6 @@ counted as (
         partition by plan.store_code, plan.business_date, plan.sku
         order by stock.snapshot_at desc, stock.connection
     ) = 1
-
-),
-
-weeks as (
-
-    {% for week in range(1, 53) %}
-    select {{ week }} as week{% if not loop.last %}
-
-    union all
-    {% endif %}
-    {% endfor %}
 
 ),
 
@@ -102,7 +139,7 @@ evenings as (
 till as (
 
     select
-        orders.order_key,
+        orders.order_no,
         orders.store_code,
         orders.business_date,
         orders.ordered_at >= {{ at_clock('orders.business_date', 'rule.start_at') }} as is_evening
@@ -132,10 +169,11 @@ sold as (
         sum(lines.amount_fen - lines.refunded_fen) as amount_fen
     from till
     inner join lines
-        on till.order_key = lines.order_key
+        on till.order_no = lines.order_no
     where
         till.is_evening
         and lines.sku in (select sku from plan)
+        and lines.business_date in (select sold_on from evenings)
         -- what came back whole was not sold
         and (lines.refunded_fen = 0 or lines.amount_fen > lines.refunded_fen)
     group by till.store_code, till.business_date, lines.sku
@@ -154,17 +192,17 @@ usual as (
     inner join open_days
         on evenings.store_code = open_days.store_code
         and evenings.sold_on = open_days.business_date
-    left join plan
-        on evenings.store_code = plan.store_code
-        and evenings.sku = plan.sku
-        and evenings.sold_on = plan.business_date
+    left join listed
+        on evenings.store_code = listed.store_code
+        and evenings.sku = listed.sku
+        and evenings.sold_on = listed.business_date
     left join sold
         on evenings.store_code = sold.store_code
         and evenings.sku = sold.sku
         and evenings.sold_on = sold.business_date
     where
         evenings.sold_on < evenings.list_date
-        and plan.sku is null
+        and listed.sku is null
     group by evenings.store_code, evenings.sku, evenings.list_date
 
 ),
