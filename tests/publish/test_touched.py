@@ -145,10 +145,14 @@ def test_publishing_some_tables_leaves_the_others_and_ends_no_run(chain: Any, re
         con.execute("update ops.run_context set run_seq = 2")
     after = chain.publish(D, only=["campaign_candidates"])
     assert after.publication_id != before.publication_id
-    assert {name for name in after.tables if after.tables[name] != before.tables[name]} == {"campaign_candidates"}
+    assert {name for name in after.tables if after.tables[name] != before.tables[name]} == {
+        "campaign_candidates"
+    }
     assert dict(chain.query("select name, value from ops.state where name like 'run_%'")) == {
         "run_seq": "1",
         "run_publication": after.publication_id,
     }
-    assert night(chain, D, 2, [D - DAY], days=3, corrected=D - DAY).tables["orders"] != before.tables["orders"]
+    assert (
+        night(chain, D, 2, [D - DAY], days=3, corrected=D - DAY).tables["orders"] != before.tables["orders"]
+    )
     assert len(read_days) == 2
