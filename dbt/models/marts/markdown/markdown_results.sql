@@ -7,6 +7,8 @@
     on_schema_change="fail",
 ) }}
 
+-- depends_on: {{ ref('int_touched_days') }}
+
 with
 
 run_context as (
