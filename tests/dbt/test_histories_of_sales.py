@@ -75,7 +75,7 @@ class Town:
 
     def night(self, night: date) -> list[tuple[str, str, Row]]:
         """(connection, feed, row) of what a night brings."""
-        makers = [self.ticket] * 3 + [self.order] * 3 + [self.refund, self.line, self.order_line, self.tender]
+        makers = [self.ticket] * 6 + [self.order] * 3 + [self.refund, self.line, self.order_line, self.tender]
         makers += [self.product, self.card, self.staff, self.leader, self.activity]
         picked = [
             makers[place] for place in self.rng.integers(len(makers), size=int(self.rng.integers(2, 7)))
@@ -91,8 +91,8 @@ class Town:
         return [(c, feed, rows[-2]) for (c, feed, _), rows in self.told.items() if len(rows) > 1]
 
     def ticket(self, night: date) -> Iterable[tuple[str, str, Row]]:
-        shop, number = self.pick(*SHOPS), self.one("k", 6)
-        kind = self.pick("sale", "sale", "sale", "return", "return", "void", "recharge")
+        shop, number = self.pick("A", "A", "B", "C"), self.one("k", 5)
+        kind = self.pick("sale", "sale", "sale", "return", "return", "return", "void", "void", "recharge")
         row = {
             "store_code": shop,
             "ticket_id": number,
@@ -100,7 +100,7 @@ class Town:
             "sold_at": self.at(night),
             "net": self.yuan(),
         }
-        row |= {"origin_ticket_id": None if kind == "sale" else self.maybe(0.9, self.one("k", 6))}
+        row |= {"origin_ticket_id": None if kind == "sale" else self.maybe(0.9, self.one("k", 5))}
         row |= {"member_ref": self.maybe(0.5, self.one("c", 3)), "discount": self.maybe(0.3, self.yuan(5))}
         row |= {
             "updated_at": self.maybe(0.5, self.at(night)),
@@ -113,7 +113,7 @@ class Town:
     def line(
         self, _night: date, shop: str | None = None, ticket: str | None = None, line_no: str | None = None
     ) -> Iterable[tuple[str, str, Row]]:
-        row = {"store_code": shop or self.pick(*SHOPS), "ticket_id": ticket or self.one("k", 6)}
+        row = {"store_code": shop or self.pick(*SHOPS), "ticket_id": ticket or self.one("k", 5)}
         row |= {
             "line_no": line_no or str(self.rng.integers(2)),
             "sku": self.one("p", 3),
@@ -124,7 +124,7 @@ class Town:
         yield "pos_main", "ticket_lines", row
 
     def tender(self, _night: date) -> Iterable[tuple[str, str, Row]]:
-        row = {"store_code": self.pick(*SHOPS), "ticket_id": self.one("k", 6), "tender_no": "1"}
+        row = {"store_code": self.pick(*SHOPS), "ticket_id": self.one("k", 5), "tender_no": "1"}
         yield (
             "pos_main",
             "tenders",
