@@ -87,6 +87,7 @@ def measure(
     found.differing = sorted(name for name in tonight if tonight[name] != anew[name])
     shutil.rmtree(copy)
     if segments:
+        _step("many", world, str(segments))
         run(SEGMENTS, world, "cold", MANY, _step("bare", world, "cold", MANY))
         found.members_in_segments = _step("rows", world, "audit.segment_members")["audit.segment_members"]
         _step("night", world, "2")
@@ -139,13 +140,15 @@ def main(arguments: Sequence[str]) -> dict[str, Any]:
         return dict(marts_models.rows_of(folder, more))
     if step == "night":
         marts_models.next_night(folder, int(*more))
+    elif step == "many":
+        marts_models.ask_many(folder, int(*more))
+    elif step == "others":
+        marts_models.run_others(folder)
+    elif step == "keep":
+        marts_models.keep(folder)
     else:
-        others: dict[str, Callable[[Path], None]] = {
-            "others": marts_models.run_others,
-            "keep": marts_models.keep,
-            "restore": marts_models.restore,
-        }
-        others[step](folder)
+        assert step == "restore", step
+        marts_models.restore(folder)
     return {}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from dagster_project.benchmarks.marts_world import (
 )
 from dagster_project.benchmarks.models import (
     DBT,
+    KEY,
     compiled_plan,
     dbt,
     empty_chain,
@@ -38,7 +39,9 @@ from dagster_project.benchmarks.models import (
     run_models,
     write_plan,
 )
-from dagster_project.segments import SegmentFile, check, plan_variable
+from dagster_project.segments import Segment, SegmentFile, check, plan_variable
+from dagster_project.warehouse import mark_digested
+from dagster_project.warehouse.ops import TABLES, Night, write
 
 # staging, and what One ID computes or what is said of it: written by the world, or not asked for
 GIVEN = (
@@ -50,6 +53,7 @@ GIVEN = (
     "marts.recognition",
     "marts.suggestions",
 )
+_OF_SEGMENTS = ("rule_segments", "window_days")  # ops tables that the rules' segments shape
 PACKAGED, MANY = "packaged", "many"  # plans: all models with the packaged segments; many segments' models
 
 
@@ -61,18 +65,12 @@ def prepare(folder: Path, sizes: Sizes, segments: int, say: Callable[[str], None
     """
     folder.mkdir(parents=True, exist_ok=True)
     chain = empty_chain(folder, END)
-    rules = SegmentFile.model_validate(
-        {"segments": marts_segments.segments(segments, CATEGORIES, GROUPS)} if segments else {}
-    ).segments
     counts = _write_plan(folder, PACKAGED, packaged_variables(chain))
-    if rules:
-        check(rules)
+    if segments:
+        check(rules := _many(segments))
         variables = json.dumps({"segment_plan": plan_variable(rules)}, ensure_ascii=False)
         _write_plan(folder, MANY, variables)
     with bare_warehouse(folder) as connection:
-        named = [(rule.segment_id, rule.name, rule.hash) for rule in rules]
-        if named:
-            connection.executemany("insert into ops.rule_segments values (?, ?, ?)", named)
         fill_history(connection, sizes, say)
     (folder / "sizes.json").write_text(json.dumps(asdict(sizes)), "utf-8")
     return counts
@@ -94,10 +92,35 @@ def _write_plan(folder: Path, name: str, variables: str) -> dict[str, int]:
 
 
 def next_night(folder: Path, number: int) -> None:
-    """Puts what night `number` brings where landing, staging and One ID would have put it."""
+    """Marks what is there as digested, then puts what night `number` brings where landing, staging and One ID would."""
+    from dagster_project.config import load_chain
+
+    mark_digested(load_chain(folder / "chain", resolve_secrets=False))
     sizes = Sizes(**json.loads((folder / "sizes.json").read_text("utf-8")))
     with bare_warehouse(folder) as connection:
         fill_night(connection, sizes, number)
+
+
+def ask_many(folder: Path, segments: int) -> None:
+    """The chain has so many generated segments from now on; writes what ops tells of them, as a night would."""
+    from dagster_project.config import load_chain
+    from dagster_project.privacy import ChainKey
+
+    chain = load_chain(folder / "chain", resolve_secrets=False)
+    chain = replace(chain, rules=chain.rules.model_copy(update={"segments": tuple(_many(segments))}))
+    night = Night(chain, END, ChainKey(KEY))
+    with bare_warehouse(folder) as connection:
+        for table in TABLES:
+            if table.name in _OF_SEGMENTS:
+                write(connection, table.name, table.arrow(night))
+
+
+def _many(segments: int) -> list[Segment]:
+    return list(
+        SegmentFile.model_validate(
+            {"segments": marts_segments.segments(segments, CATEGORIES, GROUPS)}
+        ).segments
+    )
 
 
 def built(folder: Path, night: str, plan: str) -> Callable[[], dict[str, float]]:

@@ -16,8 +16,6 @@ from datetime import date, timedelta
 
 import duckdb
 
-from dagster_project.warehouse import digest_sales
-
 END = date(2026, 11, 21)  # night 0
 LINES = 4  # of an order, on average: 1 to 7
 STORES, LEADERS, PRODUCTS = 50, 200, 1000
@@ -621,14 +619,10 @@ def _context(connection: duckdb.DuckDBPyConnection, sizes: Sizes, number: int) -
         [number + 1, night_of(number - 1) if number else None, number == 0],
     )
     connection.execute("update ops.available_feeds set last_night = as_of()")
-    connection.execute(
-        "insert into ops.digested_batches by name select batch_id, substr(batch_id, 1, 10)::date as night from ops.pending_batches"
-    )
     connection.execute("delete from ops.pending_batches")
     connection.execute("insert into ops.pending_batches select distinct batch_id from bench.batches")
     connection.execute("delete from ops.candidate_history")
     if number:
-        digest_sales(connection)
         known = _columns(connection, "ops", "candidate_history") & _columns(
             connection, "audit", "campaign_candidates"
         )
