@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dagster_project.activation import PushReport
     from dagster_project.orchestration.night import NightResult
     from dagster_project.publish import Publication
+    from dagster_project.sandbox import Sandbox
 
 _END = date(2026, 11, 21)
 _SINGLE_NIGHTS = 3
@@ -157,6 +158,8 @@ def _run_chain(console: Console, out: Path, days: int) -> tuple[list[NightResult
                     f"② nightly run {number + 1}/{len(spans)}: {label}",
                 )
             )
+            if end == _END:
+                _show_afternoon(console, out, end, sandbox)
             # the exports of a night are collected at 02:00 of the next day
             sandbox.set_clock(
                 datetime.combine(end + timedelta(days=1), datetime.min.time()) + timedelta(hours=2)
@@ -180,6 +183,27 @@ def _run_chain(console: Console, out: Path, days: int) -> tuple[list[NightResult
             console.print(tr(f"③ 推送：{report.summary()}", f"③ push: {report.summary()}"))
         refresh_feedback(chain)
     return nights, pushes
+
+
+def _show_afternoon(console: Console, out: Path, day: date, sandbox: Sandbox) -> None:
+    """The evening markdown of a day, as its 16:05 decides it; once the night is published there is no afternoon left."""
+    from dagster_project.config import load_chain
+    from dagster_project.orchestration.markdown import run_evening
+    from dagster_project.publish import last_published_as_of
+
+    published = last_published_as_of(load_chain(out).paths)
+    if published is None or published >= day:
+        return
+    sandbox.set_clock(datetime.combine(day, datetime.min.time()) + timedelta(hours=16, minutes=30))
+    with console.status("…") as status:
+        evening = run_evening(out, day, live=True, progress=lambda text: status.update(f"  {text}"))
+    goods, shops = sum(evening.shops.values()), len(evening.shops)
+    console.print(
+        tr(
+            f"② {day} 下午盘点：{shops} 家门店 {goods} 种商品晚间折扣，附近常客 {evening.audience} 人",
+            f"② afternoon of {day}: {goods} products of {shops} shops marked down, {evening.audience} near and often here",
+        )
+    )
 
 
 def _point_to(path: Path, base_url: str) -> None:
