@@ -1,7 +1,15 @@
 {# What one kind of seller sold and got back, per seller, shop and business date: `seller` is a column of int_orders. Of a
-   return whose sale is unknown nobody knows who sold it. #}
+   return whose sale is unknown nobody knows who sold it. A night makes the days anew that it touched. #}
 
 {% macro seller_days(seller) %}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="business_date",
+    meta={"affected": "int_touched_days"},
+    on_schema_change="fail",
+) }}
+
 with
 
 sales as (
@@ -41,7 +49,9 @@ sold as (
     from sales
     left join items
         on sales.order_key = items.order_key
-    where sales.is_purchase
+    where
+        sales.is_purchase
+        and {{ touched_rows('sales.business_date', ref('int_touched_days')) }}
     group by sales.{{ seller }}, sales.shop, sales.business_date
 
 ),
@@ -56,6 +66,7 @@ given_back as (
     from refunds
     inner join sales
         on refunds.order_key = sales.order_key
+    where {{ touched_rows('refunds.business_date', ref('int_touched_days')) }}
     group by sales.{{ seller }}, sales.shop, refunds.business_date
 
 ),

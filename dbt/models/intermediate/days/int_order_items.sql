@@ -1,5 +1,11 @@
 -- Grain: one row per order with a line of which something is left. A line is bought whole: of half a refund its
 -- quantity and cost stay whole, and goods given away are not bought.
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="order_key",
+    meta={"affected": "int_touched_orders"},
+) }}
 
 with
 
@@ -18,7 +24,9 @@ bought as (
         cost_fen,
         is_discounted
     from lines
-    where amount_fen - refunded_fen > 0
+    where
+        amount_fen - refunded_fen > 0
+        and {{ touched_rows('order_key', ref('int_touched_orders')) }}
 
 ),
 

@@ -1,5 +1,12 @@
 -- Grain: one row per product, shop and business date with a purchase or a refund. Lines without a product code stand
--- under 'unknown'.
+-- under 'unknown'. A night makes the days anew that it touched.
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="business_date",
+    meta={"affected": "int_touched_days"},
+    on_schema_change="fail",
+) }}
 
 with
 
@@ -12,7 +19,9 @@ purchases as (
         coalesce(store_code, 'unknown') as shop,
         business_date
     from {{ ref('int_orders') }}
-    where is_purchase
+    where
+        is_purchase
+        and {{ touched_rows('business_date', ref('int_touched_days')) }}
 
 ),
 
@@ -26,13 +35,17 @@ lines as (
         cost_fen,
         is_discounted
     from {{ ref('order_lines') }}
-    where amount_fen - refunded_fen > 0
+    where
+        amount_fen - refunded_fen > 0
+        and {{ touched_rows('business_date', ref('int_touched_days')) }}
 
 ),
 
 given_back as (
 
-    select * from {{ ref('int_product_refunds') }}
+    select *
+    from {{ ref('int_product_refunds') }}
+    where {{ touched_rows('business_date', ref('int_touched_days')) }}
 
 ),
 
