@@ -18,7 +18,7 @@ groupbuy_coupons as (
 
 entries as (
 
-    select * from {{ ref('int_point_entries') }} where kind in ('earn', 'spend')
+    select * from {{ ref('int_point_entries') }} where is_listed and kind in ('earn', 'spend')
 
 ),
 

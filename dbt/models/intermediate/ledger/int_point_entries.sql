@@ -1,17 +1,121 @@
 -- Grain: one row per entry of points: what one record of a source did to one account, with whose it is tonight.
 -- Sources with a ledger are taken as they post; of the others, tickets and orders say what was earned and spent.
+-- A row is made again when its record arrived or was touched, or belongs to somebody else. An entry that its record does
+-- not tell of any more stays, not listed; until that is published, was_* keep what readers last saw.
+{{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='record_no') }}
 
 with
 
-points as (
+all_points as (
 
     select * from {{ ref('stg_pos__points') }}
 
 ),
 
-sales as (
+all_sales as (
 
     select * from {{ ref('int_orders') }}
+
+),
+
+{% if is_incremental() -%}
+known as (
+
+    select * from {{ this }}
+
+),
+
+owners as (
+
+    select
+        record_key as record_no,
+        member_id
+    from {{ ref('int_record_recognitions') }}
+    where feed = 'points'
+
+),
+
+touched_sales as (
+
+    select
+        record_no,
+        connection,
+        source_order_id
+    from all_sales
+    where touched_run = (select run_seq from {{ source('ops', 'run_context') }})
+
+),
+
+wanted as (
+
+    select {{ key_hash('record_key') }} as record_no from all_points where {{ arrived_tonight() }}
+
+    union
+
+    select record_no from touched_sales
+
+    union
+
+    select known.record_no
+    from known
+    left join owners
+        on known.record_no = owners.record_no
+    where known.source = 'points' and known.is_listed and known.member_id is distinct from owners.member_id
+
+    union
+
+    -- whether an adjustment is a reversal depends on what it refers to
+    select known.record_no
+    from known
+    inner join touched_sales
+        on known.connection = touched_sales.connection
+        and known.ref = touched_sales.source_order_id
+    where known.source = 'points' and known.kind in ('adjust', 'reverse')
+
+    union
+
+    -- a ledger began to be told of: its tickets speak no more
+    select record_no
+    from known
+    where known.source <> 'points' and connection in (
+        select connection from {{ source('ops', 'available_feeds') }} where feed = 'points'
+    )
+
+    union
+
+    -- what an earlier build made again and nobody published
+    select record_no
+    from known
+    where touched_run = (select run_seq from {{ source('ops', 'run_context') }})
+
+),
+
+{% else -%}
+-- depends_on: {{ ref('int_record_recognitions') }} {{ source('ops', 'pending_batches') }}
+{% endif -%}
+points as (
+
+    select
+        *,
+        {{ key_hash('record_key') }} as record_no
+    from all_points
+    {%- if is_incremental() %}
+    where
+        {{ arrived_tonight() }}
+        or record_key in (
+            select connection || '|' || feed || '|' || record_id
+            from known
+            where source = 'points' and record_no in (select record_no from wanted)
+        )
+    {%- endif %}
+
+),
+
+sales as (
+
+    select *
+    from all_sales
+    where {{ touched_rows('record_no', 'wanted') }}
 
 ),
 
@@ -59,6 +163,7 @@ posted as (
         points.connection,
         'points' as feed,
         points.record_id,
+        points.record_no,
         record_members.member_id,
         points.member_ref,
         points.phone_token,
@@ -81,7 +186,7 @@ undone as (
         connection,
         source_order_id,
         member_id
-    from sales
+    from all_sales
     where kind in ('return', 'void') or status = 'voided' or refund_fen > 0
 
 ),
@@ -108,6 +213,7 @@ of_ledgers as (
         posted.connection,
         posted.feed,
         posted.record_id,
+        posted.record_no,
         posted.member_id,
         case when posted.member_ref is not null then 'pos_member' when posted.phone_token is not null then 'phone' end
             as namespace,
@@ -172,6 +278,7 @@ of_tickets as (
         sales.connection,
         sales.feed,
         sales.record_id,
+        sales.record_no,
         sales.member_id,
         case when tickets.member_ref is not null then 'pos_member' when tickets.phone_token is not null then 'phone' end
             as namespace,
@@ -254,6 +361,7 @@ of_orders as (
         sales.connection,
         sales.feed,
         sales.record_id,
+        sales.record_no,
         sales.member_id,
         case when sales.openid is not null then 'openid' when sales.buyer_phone_token is not null then 'phone' end
             as namespace,
@@ -283,36 +391,99 @@ entries as (
 
     select * from of_orders
 
+),
+
+told as (
+
+    select
+        entries.entry_id,
+        entries.source_entry_id,
+        entries.connection,
+        entries.feed,
+        entries.record_id,
+        entries.record_no,
+        entries.member_id,
+        {{ key_hash('entries.member_id') }} as member_no,
+        entries.namespace,
+        entries.identifier,
+        case when entries.namespace = 'phone' then 'phone:' || entries.identifier else entries.identifier end as account,
+        entries.occurred_at,
+        {{ business_date('entries.occurred_at', 'run_context.cutover_minutes') }} as business_date,
+        entries.first_arrived_on,
+        entries.kind,
+        cast(entries.points as decimal(18, 3)) as points,
+        cast(entries.points * (coalesce(factors.factor_permille, 1000) * 0.001) as decimal(18, 3)) as chain_points,
+        entries.channel,
+        entries.ref,
+        entries.source,
+        case entries.kind
+            when 'earn' then 'issued:' || entries.connection
+            when 'spend' then 'spent'
+            when 'expire' then 'expired'
+            when 'adjust' then 'adjusted'
+            when 'reverse' then 'reversed'
+            else 'locked'
+        end as counter_account,
+        true as is_listed,
+        {%- if is_incremental() %}
+        case when known.touched_run = run_context.run_seq then known.was_member_id else known.member_id end
+            as was_member_id,
+        {%- else %}
+        cast(null as varchar) as was_member_id,
+        {%- endif %}
+        run_context.run_seq as touched_run
+    from entries
+    cross join run_context
+    left join factors
+        on entries.connection = factors.connection
+    {%- if is_incremental() %}
+    left join known
+        on entries.record_no = known.record_no
+        and entries.entry_id = known.entry_id
+    {%- endif %}
+
+),
+
+final as (
+
+    select * from told
+    {%- if is_incremental() %}
+
+    union all
+
+    select
+        known.entry_id,
+        known.source_entry_id,
+        known.connection,
+        known.feed,
+        known.record_id,
+        known.record_no,
+        cast(null as varchar) as member_id,
+        cast(null as bigint) as member_no,
+        known.namespace,
+        known.identifier,
+        known.account,
+        known.occurred_at,
+        known.business_date,
+        known.first_arrived_on,
+        known.kind,
+        cast(0 as decimal(18, 3)) as points,
+        cast(0 as decimal(18, 3)) as chain_points,
+        known.channel,
+        known.ref,
+        known.source,
+        known.counter_account,
+        false as is_listed,
+        case when known.touched_run = run_context.run_seq then known.was_member_id else known.member_id end
+            as was_member_id,
+        run_context.run_seq as touched_run
+    from known
+    cross join run_context
+    where
+        known.record_no in (select record_no from wanted)
+        and known.entry_id not in (select entry_id from told)
+    {%- endif %}
+
 )
 
-select
-    entries.entry_id,
-    entries.source_entry_id,
-    entries.connection,
-    entries.feed,
-    entries.record_id,
-    entries.member_id,
-    entries.namespace,
-    entries.identifier,
-    case when entries.namespace = 'phone' then 'phone:' || entries.identifier else entries.identifier end as account,
-    entries.occurred_at,
-    {{ business_date('entries.occurred_at', 'run_context.cutover_minutes') }} as business_date,
-    entries.first_arrived_on,
-    entries.kind,
-    cast(entries.points as decimal(18, 3)) as points,
-    cast(entries.points * (coalesce(factors.factor_permille, 1000) * 0.001) as decimal(18, 3)) as chain_points,
-    entries.channel,
-    entries.ref,
-    entries.source,
-    case entries.kind
-        when 'earn' then 'issued:' || entries.connection
-        when 'spend' then 'spent'
-        when 'expire' then 'expired'
-        when 'adjust' then 'adjusted'
-        when 'reverse' then 'reversed'
-        else 'locked'
-    end as counter_account
-from entries
-cross join run_context
-left join factors
-    on entries.connection = factors.connection
+select * from final

@@ -1,10 +1,25 @@
 -- Grain: one row per member whose accounts ever had an entry.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='affected',
+    unique_key='member_id',
+    on_schema_change='fail',
+    meta={'affected': 'int_touched_point_members'},
+) }}
 
 with
 
+touched as (
+
+    select * from {{ ref('int_touched_point_members') }}
+
+),
+
 entries as (
 
-    select * from {{ ref('int_point_entries') }} where member_id is not null
+    select *
+    from {{ ref('int_point_entries') }}
+    where is_listed and member_id is not null and {{ touched_rows('member_no', 'touched') }}
 
 ),
 

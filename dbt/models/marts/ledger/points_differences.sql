@@ -387,7 +387,7 @@ unowned as (
         sum(points) as ledger,
         min(entry_id) as evidence
     from entries
-    where member_id is null
+    where member_id is null and is_listed
     group by connection, account
 
 ),

@@ -1,4 +1,7 @@
 -- Grain: one row per entry of the points ledger: what one source record did to one account.
+-- A view: the entries are kept, and none is copied.
+
+{{ config(materialized='view') }}
 
 select
     entry_id,
@@ -16,3 +19,4 @@ select
     source,
     counter_account
 from {{ ref('int_point_entries') }}
+where is_listed
