@@ -119,7 +119,9 @@ def test_members_were_merged_and_taken_apart_between_the_nights(story: Story) ->
 
 def test_rows_came_late_on_a_single_night_too(story: Story) -> None:
     first = min(event.night for event in story.events if event.night)
-    late = [e for e in story.events if e.night and e.at and e.night > first and (e.night - e.at.date()).days > 1]
+    late = [
+        e for e in story.events if e.night and e.at and e.night > first and (e.night - e.at.date()).days > 1
+    ]
     assert any(event.night in (END, END - timedelta(days=1)) for event in late)
 
 
