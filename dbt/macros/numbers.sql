@@ -1,4 +1,4 @@
-{# Numbers, days and bits: arithmetic that stays in integers, and what engines spell differently about it. #}
+{# Numbers, days: arithmetic that stays in integers, and what engines spell differently about it. #}
 
 {# A number for a text, the same in every run, null for none: equal texts have equal numbers, and different ones nearly
    always. To join and delete by, never to publish. #}
@@ -55,11 +55,3 @@
 {% macro fen_times(quantity, fen_amount) -%}
     cast(round(cast({{ quantity }} as decimal(18, 3)) * ({{ fen_amount }}), 0) as bigint)
 {%- endmacro %}
-
-
-{# The value of one bit of a word, 0 when the condition is false or unknown. Words are sums of bits 0 to 61. #}
-{% macro bit_set(condition, position) -%}
-    case when {{ condition }} then cast({{ 2 ** position }} as bigint) else 0 end
-{%- endmacro %}
-
-{% macro bit_test(word, position) -%} (({{ word }}) & {{ 2 ** position }}) <> 0 {%- endmacro %}

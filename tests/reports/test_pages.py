@@ -367,7 +367,7 @@ def test_every_total_is_the_metric(
         f'<td class="num">{words.exact_money(cashiers["incentive_amount_fen"])}</td></tr></tfoot>',
         f'<td class="num">{words.exact_money(koc["statement_pending_fen"])}</td>'
         f'<td class="num">{words.exact_money(koc["statement_due_fen"])}</td></tr></tfoot>',
-        f"近 7 天晚市卖 {words.exact_money(evening['evening_sold_fen'])}，"
+        f"近 7 天晚间卖 {words.exact_money(evening['evening_sold_fen'])}，"
         f"少损耗 {words.exact_money(evening['evening_saved_fen'])}",
     ):
         assert told in html, told
@@ -379,7 +379,7 @@ def test_statements_and_differences_are_listed_where_there_are_any(pages: dict[s
     assert "依据：消费 2 单" in index and "重复核销" in index
     assert "菠菜" in shop and "E2" in shop
     # nobody leads or cashiers there, nothing was marked down
-    assert "晚市折扣" not in other and "店员拉新奖励" not in other and "团长佣金" not in other
+    assert "晚间折扣" not in other and "店员拉新奖励" not in other and "团长佣金" not in other
     line = "推送组 80 人中 24 人（30.0%），对照组 20 人中 2 人（10.0%），相差 +20.0 个百分点，95% 区间 -1.0 到 +32.0"
     assert line in index and "还分不清是不是碰巧" in index and line not in shop
 

@@ -110,8 +110,8 @@ segment_orders as (
         orders.ordered_at as happened_at,
         orders.spend_fen,
         {{ days_between('orders.business_date', 'run_context.as_of_date') }} as days_ago,
-        {{ segment_hour('orders.ordered_at') }} as hour_of_day,
-        {{ segment_weekday('orders.business_date') }} as weekday
+        {{ hour_of('orders.ordered_at') }} as hour_of_day,
+        {{ iso_weekday('orders.business_date') }} as weekday
     from orders
     cross join run_context
     where
@@ -154,8 +154,8 @@ segment_engagements as (
         engagements.business_date,
         engagements."at" as happened_at,
         {{ days_between('engagements.business_date', 'run_context.as_of_date') }} as days_ago,
-        {{ segment_hour('engagements."at"') }} as hour_of_day,
-        {{ segment_weekday('engagements.business_date') }} as weekday
+        {{ hour_of('engagements."at"') }} as hour_of_day,
+        {{ iso_weekday('engagements.business_date') }} as weekday
     from engagements
     cross join run_context
     where
