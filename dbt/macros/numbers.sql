@@ -1,4 +1,4 @@
-{# Numbers, days: arithmetic that stays in integers, and what engines spell differently about it. #}
+{# Numbers and days: arithmetic that stays in integers, and what engines spell differently about it. #}
 
 {# A number for a text, the same in every run, null for none: equal texts have equal numbers, and different ones nearly
    always. To join and delete by, never to publish. #}
