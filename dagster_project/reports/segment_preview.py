@@ -166,7 +166,7 @@ class _Stage:
         self._sold: dict[str, set[str]] = {}
 
     def judge(self, segments: Sequence[Segment], funnelled: Sequence[Segment]) -> None:
-        """Temp tables `features` and `judged`: every segment, and every first part of those with several conditions."""
+        """Temp tables `features`, `judged`: every segment, and every first part of those with several conditions; `shown`."""
         parts = []
         listed = [(s.segment_id, s.when, ("segments", number)) for number, s in enumerate(segments)]
         for number, segment in enumerate(funnelled):
@@ -178,12 +178,13 @@ class _Stage:
                 listed.append((part_id, when, ("segments", number)))
                 self.steps[segment.segment_id].append(part_id)
         compiled = plan_segments(listed, lambda: levels([*segments, *parts]), self._schema(), self.tags)
-        shown = {METRICS[name].field for s in funnelled for name in s.when.shown}
-        wanted = sorted({*compiled.fields, *(shown & set(self._schema().columns))})
-        relations = {**self.relations, "frame": self._frame(wanted)}
+        relations = {**self.relations, "frame": self._frame(compiled.fields)}
         self.con.execute(f"create temp table features as {compiled.on_duckdb(relations, 'features')}")
         wide = compiled.wide_sql.replace("__features__", "features")
         self.con.execute(f"create temp table judged as {wide}")
+        # a condition may ask for days ago only, where an example tells the day
+        shown = {METRICS[name].field for s in funnelled for name in s.when.shown}
+        self.con.execute(f"create temp table shown as select * from {self._frame(sorted(shown))}")
         self.con.execute(f"create temp table people as {self._people()}")
         self.columns = dict(compiled.columns)
         self.members = self._one("select count(*) from people")
@@ -227,11 +228,11 @@ class _Stage:
 
     def _examples(self, segment: Segment, limit: int) -> tuple[Example, ...]:
         metrics = [METRICS[name] for name in segment.when.shown]
-        values = "".join(f", features.{metric.field}" for metric in metrics)
+        values = "".join(f", shown.{metric.field}" for metric in metrics)
         rows = self.con.execute(
             f"select inside.member_id, phone_masked, inside.home_store_code, inside.last_purchase_on{values} from inside"
             # by a hash, so that examples are not all of the oldest members, and the same every time
-            " join features using (member_id) order by md5(inside.member_id) limit ?",
+            " join shown using (member_id) order by md5(inside.member_id) limit ?",
             [limit],
         ).fetchall()
         return tuple(

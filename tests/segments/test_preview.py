@@ -15,6 +15,7 @@ from dagster_project.lake.candidates import CANDIDATES
 from dagster_project.publish import PublicationContext, publish, published_tables
 from dagster_project.publish.tables import TableSpec
 from dagster_project.reports.segment_preview import preview_segments
+from dagster_project.segments import METRICS, REGISTRY
 
 NIGHT = date(2026, 11, 20)
 AUDIT = """
@@ -195,3 +196,79 @@ def test_what_is_published_later_is_read_when_it_is_there(chain_dir: Path) -> No
         "shares": {"ma"}, "no_complaint": {"ma", "mb", "mc", "md"}, "first_share_then_buy": {"ma", "mb"}, "vip": {"ma"},
         "new_vip": set(), "late": {"ma"},
     }  # fmt: skip
+
+
+_TYPES = {
+    "int": "integer",
+    "yuan": "bigint",
+    "bool": "boolean",
+    "date": "date",
+    "ratio": "double",
+    "quantity": "decimal(18, 3)",
+}
+
+
+def _everything() -> str:
+    """Tables with every metric of the language, each unknown for everybody but for a few days."""
+    days = {"last_purchase_on": "'2026-11-01'", "joined_group_on": "'2026-11-18'"}
+    statements = [AUDIT, MORE, "drop table audit.member_metrics;"]
+    for table in ("member_metrics", "koc", "churn_tiers"):
+        columns = [
+            f"cast({days.get(m.name, 'null')} as {_TYPES.get(m.kind, 'varchar')}) as {m.source}"
+            for m in METRICS.values()
+            if m.table == table
+        ]
+        statements.append(
+            f"create table audit.{table} as select date '2026-11-20' as as_of_date, member_id, {', '.join(columns)} from audit.members;"
+        )
+    for name in ("pickup_site", "home_store_basis", "status", "household_id", "has_pos"):
+        kind = "boolean" if name == "has_pos" else "varchar"
+        statements.append(f"alter table audit.members add column {name} {kind};")
+    statements += [
+        f"alter table audit.members add column {name} double;"
+        for name in ("home_distance_km", "pickup_distance_km")
+    ]
+    return "\n".join(statements)
+
+
+LATER = (
+    TableSpec("engagements", "fact", ("engagement_key",)),
+    TableSpec("member_tags", "as_of", ("member_id", "tag")),
+    TableSpec("member_usual_items", "state", ("member_id", "place")),
+)
+
+
+def test_every_condition_of_the_handbook_is_previewed_alone(chain_dir: Path) -> None:
+    """Alone, so that no other condition brings the columns along that its examples show."""
+    _publish(chain_dir, _everything(), *LATER)
+    chain, file = load_chain(chain_dir, resolve_secrets=False), chain_dir / "mine.yml"
+    others = "".join(
+        f"  - {{segment_id: {name}, name: x, all: [{{metric: rfm_r, op: known}}]}}\n"
+        for name in ("vip", "regulars")
+    )
+    for entry in REGISTRY.values():
+        file.write_text(
+            f"segments:\n  - {{segment_id: one, name: x, all: [{entry.example}]}}\n{others}", "utf-8"
+        )
+        seen = preview_segments(chain, file, "one").segments[0]
+        assert len(seen.examples) == seen.size, entry.name
+        shown = [metric.name for metric, _ in (seen.examples[0].values if seen.examples else ())]
+        assert not seen.examples or shown == list(seen.segment.when.shown)
+
+
+@pytest.mark.parametrize(
+    ("condition", "size", "value"),
+    [
+        ("{metric: last_purchase_on, op: not_within_last, value: 10}", 4, date(2026, 11, 1)),
+        ("{metric: joined_group_on, op: within_last, value: 10}", 4, date(2026, 11, 18)),
+    ],
+)
+def test_examples_show_the_day_of_a_condition_on_days_ago(
+    chain_dir: Path, condition: str, size: int, value: date
+) -> None:
+    _publish(chain_dir, _everything(), *LATER)
+    (chain_dir / "mine.yml").write_text(
+        f"segments: [{{segment_id: one, name: x, all: [{condition}]}}]", "utf-8"
+    )
+    seen = preview_segments(load_chain(chain_dir, resolve_secrets=False), chain_dir / "mine.yml").segments[0]
+    assert (seen.size, [v for _, v in seen.examples[0].values]) == (size, [value])
