@@ -6,7 +6,7 @@ Nothing of the warehouse is opened, so it works while a night runs.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,6 +23,7 @@ from dagster_project.reports.published import open_publication, rows_of
 from dagster_project.segments import (
     METRICS,
     Metric,
+    Operator,
     RuleTags,
     Schema,
     Segment,
@@ -36,7 +37,8 @@ from dagster_project.segments.events import COLUMNS
 from dagster_project.segments.groups import All
 from dagster_project.segments.metrics import AGO
 from dagster_project.segments.model import levels
-from dagster_project.segments.problems import KeyPath, nearest
+from dagster_project.segments.problems import KeyPath, nearest, no_segment
+from dagster_project.segments.shopping import Near
 
 _MEMBERS = (
     "phone_masked",
@@ -107,21 +109,28 @@ def preview_segments(chain: Chain, file: Path, only: str | None = None, limit: i
         check(segments, others)
         others = _referred(segments, others)
         if only is not None and only not in own:
-            listed = ", ".join(nearest(only, own) or sorted(own))
-            raise SegmentError(
-                ("segments",),
-                tr(f"没有人群 {only!r}。有：{listed}", f"no segment {only!r}; there are: {listed}"),
-            )
+            raise SegmentError(("segments",), no_segment(only, own))
         with duckdb.connect() as con:
             stage = _Stage(con, publication, chain.rules.metrics.rule_tags)
-            stage.judge([*segments, *others], segments)
-            told = tuple(stage.tell(s, limit) for s in segments if only in (None, s.segment_id))
-            warnings = tuple(
-                str(document.error(place, stage.doubt(kind, value)))
+            far = _by_distance([*segments, *others], stage.tags)
+            stage.judge(
+                {n: one for n, one in enumerate([*segments, *others]) if n not in far},
+                [one for n, one in enumerate(segments) if n not in far],
+            )
+            told = tuple(
+                stage.tell(one, limit)
+                for n, one in enumerate(segments)
+                if n not in far and only in (None, one.segment_id)
+            )
+            stores = {store.store_code for store in chain.stores}
+            problems = [
+                (place, stage.doubt(kind, value, stores))
                 for number, segment in enumerate(segments)
                 for place, kind, value in _named(number, segment)
-                if stage.is_doubtful(kind, value, {store.store_code for store in chain.stores})
-            )
+                if stage.is_doubtful(kind, value, stores)
+            ]
+            problems += [(place, _later(segments[n])) for n, place in far.items() if n < len(segments)]
+            warnings = tuple(str(document.error(place, text)) for place, text in problems)
             return Preview(publication.as_of, stage.members, time.monotonic() - started, told, warnings)
     except SegmentError as error:
         number = error.place[1] if len(error.place) > 1 else 0
@@ -142,6 +151,44 @@ def _referred(segments: Sequence[Segment], others: Sequence[Segment]) -> list[Se
                 found[name] = known[name]
                 waiting.append(known[name])
     return list(found.values())
+
+
+def _by_distance(segments: Sequence[Segment], tags: RuleTags) -> dict[int, KeyPath]:
+    """Segments that ask how far any shop is, also by way of a tag or of each other, with the place that does.
+
+    Only the night measures that: distances to all shops are not published.
+    """
+    found: dict[int, KeyPath] = {}
+    while True:
+        ids = {segments[number].segment_id for number in found}
+        more = {
+            number: place
+            for number, segment in enumerate(segments)
+            if number not in found and (place := _far(("segments", number), segment.when, tags, ids))
+        }
+        if not more:
+            return dict(sorted(found.items()))
+        found |= more
+
+
+def _far(place: KeyPath, when: Operator, tags: RuleTags, ids: Collection[str]) -> KeyPath:
+    """Where a condition asks how far any shop is or names one of the segments that do; empty when it does not."""
+    for here, node in walk(place, when):
+        if isinstance(node, Near) and node.is_any_shop:
+            return (*here, "near")
+        for inside, kind, name in node.named():
+            if kind == "segment" and name in ids:
+                return (*here, *inside)
+            if kind == "tag" and name in tags and _far(place, tags[name], tags, ids):
+                return (*here, *inside)
+    return ()
+
+
+def _later(segment: Segment) -> str:
+    return tr(
+        f"{segment.segment_id}：预览算不了按门店的距离，夜间会算",
+        f"{segment.segment_id}: a preview cannot measure distances to shops; the night does",
+    )
 
 
 def _named(number: int, segment: Segment) -> Iterator[tuple[KeyPath, str, str]]:
@@ -165,19 +212,26 @@ class _Stage:
         self.published: dict[str, int] = {}
         self._sold: dict[str, set[str]] = {}
 
-    def judge(self, segments: Sequence[Segment], funnelled: Sequence[Segment]) -> None:
-        """Temp tables `features`, `judged`: every segment, and every first part of those with several conditions; `shown`."""
+    def judge(self, segments: Mapping[int, Segment], funnelled: Sequence[Segment]) -> None:
+        """Temp tables `features`, `judged`: every segment, and every first part of those with several conditions; `shown`.
+
+        Args:
+            segments: by number, which places in errors tell.
+        """
         parts = []
-        listed = [(s.segment_id, s.when, ("segments", number)) for number, s in enumerate(segments)]
-        for number, segment in enumerate(funnelled):
+        listed = [(one.segment_id, one.when, ("segments", number)) for number, one in segments.items()]
+        numbers = {one.segment_id: number for number, one in segments.items()}
+        for segment in funnelled:
             self.steps[segment.segment_id] = []
             for count in range(1, len(segment.all)):
                 part_id = f"{segment.segment_id} {count}"
                 when = All.model_construct(all=segment.all[:count])
                 parts.append(Segment.model_construct(segment_id=part_id, name="", when=when, source={}))
-                listed.append((part_id, when, ("segments", number)))
+                listed.append((part_id, when, ("segments", numbers[segment.segment_id])))
                 self.steps[segment.segment_id].append(part_id)
-        compiled = plan_segments(listed, lambda: levels([*segments, *parts]), self._schema(), self.tags)
+        compiled = plan_segments(
+            listed, lambda: levels([*segments.values(), *parts]), self._schema(), self.tags
+        )
         relations = {**self.relations, "frame": self._frame(compiled.fields)}
         self.con.execute(f"create temp table features as {compiled.on_duckdb(relations, 'features')}")
         wide = compiled.wide_sql.replace("__features__", "features")
@@ -258,11 +312,11 @@ class _Stage:
             self._sold[kind] = {row[0] for row in rows if row[0] is not None}
         return value not in self._sold[kind]
 
-    def doubt(self, kind: str, value: str) -> str:
-        if kind == "store":
-            return tr(f"stores.csv 里没有门店 {value}", f"no shop {value} in stores.csv")
-        near = ", ".join(nearest(value, self._sold[kind]))
+    def doubt(self, kind: str, value: str, stores: Collection[str]) -> str:
+        near = ", ".join(nearest(value, sorted(stores if kind == "store" else self._sold[kind])))
         perhaps = tr(f"。是不是：{near}", f"; perhaps {near}") if near else ""
+        if kind == "store":
+            return tr(f"stores.csv 里没有门店 {value}", f"no shop {value} in stores.csv") + perhaps
         return tr(f"从没卖过 {kind} {value!r}", f"{kind} {value!r} was never sold") + perhaps
 
     def _one(self, query: str) -> int:

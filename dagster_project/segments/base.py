@@ -42,7 +42,7 @@ class Operator(BaseModel):
         raise NotImplementedError
 
     def named(self) -> Iterator[tuple[KeyPath, str, str]]:
-        """Things of the shops that it names, each with its place and kind: a key of where, or segment or tag."""
+        """Things of the shops that it names, each with its place and kind: a key of where, segment or tag of rules."""
         yield from ()
 
     @property

@@ -16,7 +16,7 @@ from dagster_project.segments.base import Operator, parse
 from dagster_project.segments.compile import COMPLETE, Condition, Plan, Schema, plan_segments
 from dagster_project.segments.groups import All, Group
 from dagster_project.segments.numbers import Comparison
-from dagster_project.segments.problems import KeyPath, SegmentError, nearest, unknown, wrong
+from dagster_project.segments.problems import KeyPath, SegmentError, no_segment, unknown, wrong
 
 MOST_CONDITIONS = 200
 MOST_SEGMENTS = 2000
@@ -167,11 +167,7 @@ def check(segments: Sequence[Segment], others: Sequence[Segment] = ()) -> None:
             )
         for place, name in _named(nodes):
             if name not in known:
-                near = nearest(name, known)
-                listed = ", ".join(near or sorted(known)[:20])
-                raise SegmentError(
-                    place, tr(f"没有人群 {name!r}。有：{listed}", f"no segment {name!r}; there are: {listed}")
-                )
+                raise SegmentError(place, no_segment(name, known))
     levels([*segments, *others])
 
 

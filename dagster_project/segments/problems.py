@@ -41,3 +41,15 @@ def unknown(zh: str, en: str, name: object, known: Sequence[str]) -> str:
         return tr(f"不认识的{zh} {name!r}。是不是：{listed}", f"unknown {en} {name!r}; perhaps {listed}")
     listed = ", ".join(known)
     return tr(f"不认识的{zh} {name!r}。可用：{listed}", f"unknown {en} {name!r}; known: {listed}")
+
+
+def no_segment(name: str, known: Iterable[str]) -> str:
+    """There is no such segment: what was perhaps meant, and the first twenty that there are."""
+    there = sorted(known)
+    near, listed = ", ".join(nearest(name, there)), ", ".join(there[:20]) or "–"
+    perhaps = tr(f"是不是：{near}。", f"perhaps {near}; ") if near else ""
+    more = tr(f" 等 {len(there)} 个", f" and {len(there) - 20} more") if len(there) > 20 else ""
+    return tr(
+        f"没有人群 {name!r}。{perhaps}有：{listed}{more}",
+        f"no segment {name!r}; {perhaps}there are: {listed}{more}",
+    )

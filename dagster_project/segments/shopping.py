@@ -297,6 +297,10 @@ class Near(Operator):
         """Asks how far shops are that need not be the member's own."""
         return self.near not in ("home_shop", "pickup")
 
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        if self.near not in ("home_shop", "pickup", "any_shop"):
+            yield ("near",), "store", self.near
+
     def sql(self, to: Compiler) -> str:
         edge = f"cast({Decimal(self.km) / 1000:f} as double)"
         if not self.is_any_shop:
@@ -332,6 +336,9 @@ class OfTag(Operator):
 class Tag(OfTag):
     tag: Text
 
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        yield ("tag",), "tag", self.tag
+
     def sql(self, to: Compiler) -> str:
         return self.either(to, self.tag)
 
@@ -343,6 +350,9 @@ class Tag(OfTag):
 @operator("no_tag", "tags", "{no_tag: 价格敏感}", "没有这个标签。", "Does not have the tag.")
 class NoTag(OfTag):
     no_tag: Text
+
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        yield ("no_tag",), "tag", self.no_tag
 
     def sql(self, to: Compiler) -> str:
         return f"not ({self.either(to, self.no_tag)})"

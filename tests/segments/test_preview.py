@@ -127,7 +127,7 @@ def test_the_page_in_both_languages_and_nothing_is_written(published: Path) -> N
         ("spend_30d, op", "spend_30, op", "mine.yml:5 [segments.0.all.0.metric]"),
         ("home_store_code, op: known", "lifecycle, op: known", "mine.yml:9 [segments.1.all.0] 还没有指标 lifecycle 的数据"),
         ("{segment: rich}", "{event: share, did: true}", "mine.yml:15 [segments.2.all.0] 还没有这种数据：engagements"),
-        ("{segment: rich}", "{segment: rihc}", "没有人群 'rihc'。有：rich"),
+        ("{segment: rich}", "{segment: rihc}", "没有人群 'rihc'。是不是：rich。有：never_bought_cooked, no"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_or_not_there_is_told_with_its_line(
@@ -140,7 +140,9 @@ def test_what_is_wrong_or_not_there_is_told_with_its_line(
 
 def test_an_unknown_id_names_the_nearest(published: Path) -> None:
     told = call(published, "--id", "prok")
-    assert told.exit_code == 1 and "没有人群 'prok'。有：pork" in told.output
+    assert told.exit_code == 1 and "没有人群 'prok'。是不是：pork。有：nobody, pork, rich" in told.output
+    told = call(published, "--id", "zzz")
+    assert told.exit_code == 1 and "没有人群 'zzz'。有：nobody, pork, rich" in told.output
 
 
 def test_segments_of_the_chains_own_rules_may_be_referred_to(published: Path) -> None:
@@ -272,3 +274,32 @@ def test_examples_show_the_day_of_a_condition_on_days_ago(
     )
     seen = preview_segments(load_chain(chain_dir, resolve_secrets=False), chain_dir / "mine.yml").segments[0]
     assert (seen.size, [v for _, v in seen.examples[0].values]) == (size, [value])
+
+
+def test_distances_to_shops_are_left_to_the_night_and_the_rest_is_told(published: Path) -> None:
+    rules = published / "rules" / "metrics.yml"
+    rules.write_text("tags:\n  - {tag: 住得近, when: {near: any_shop, km: 1}}\n", "utf-8")
+    more = """
+  - {segment_id: close, name: 近, all: [{metric: spend_30d, op: ">", value: 1}, {near: S001, km: 1}]}
+  - {segment_id: typo, name: 近, all: [{near: S0001, km: 1}]}
+  - {segment_id: apart, name: 远, all: [{no_segment: close}]}
+  - {segment_id: tagged, name: 近, all: [{not: {tag: 住得近}}]}
+"""
+    (published / "mine.yml").write_text(FILE.rstrip() + more, "utf-8")
+    found = preview_segments(load_chain(published, resolve_secrets=False), published / "mine.yml")
+    assert [(seen.segment.segment_id, seen.size) for seen in found.segments] == [
+        ("rich", 1),
+        ("pork", 1),
+        ("nobody", 0),
+    ]
+    assert [
+        (warning.partition(" ")[0].rpartition("/")[2], warning.rpartition("] ")[2])
+        for warning in found.warnings
+    ] == [
+        ("mine.yml:11", "stores.csv 里没有门店 S999"),
+        ("mine.yml:18", "stores.csv 里没有门店 S0001。是不是：S001"),
+        *(
+            (f"mine.yml:{line}", f"{name}：预览算不了按门店的距离，夜间会算")
+            for line, name in ((17, "close"), (18, "typo"), (19, "apart"), (20, "tagged"))
+        ),
+    ]
