@@ -226,7 +226,9 @@ PAGES = {
         },
     ),
     "sandbox": Page(
-        """Serves a simulated WeCom API on this machine, from <chain>/sandbox/wecom_world.json; or one vendor's (--vendor).
+        """Serves a simulated WeCom API, or a vendor's (--vendor).
+
+        On this machine only; WeCom's data are those of <chain>/sandbox/wecom_world.json.
 
         \b
         Example: linli sandbox --chain data/demo --at "2026-11-22 10:30"

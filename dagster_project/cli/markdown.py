@@ -41,7 +41,7 @@ def markdown(chain: Path, day: datetime, live: bool, instant: str) -> None:
                 f"{instant!r} 应为 now 或 2026-11-22T16:30 这样的时间",
                 f"{instant!r} is neither now nor an ISO time",
             ),
-            param_hint="--at",
+            param_hint="'--at'",
         ) from None
     say = lambda text: click.echo(f"  · {text}")  # noqa: E731
     result = run_evening(chain, day.date(), live=live, at=at, progress=say)

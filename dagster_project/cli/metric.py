@@ -18,6 +18,7 @@ from dagster_project.lang import LANGUAGE, tr
 if TYPE_CHECKING:
     from dagster_project.reports.totals import Answer
 
+_UNKNOWN, _UNKNOWN_ZH = "unknown", "未知"
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -64,10 +65,19 @@ def metric(
                 tr(f"'{condition}' 应写成 DIMENSION=VALUE", f"write '{condition}' as DIMENSION=VALUE"),
                 param_hint="'--where'",
             )
-        chosen[name].append(value)
+        # what a table shows can be asked for, too
+        chosen[name] += [value, _UNKNOWN] if value == _UNKNOWN_ZH else [value]
+    if since and until and since > until:
+        raise click.UsageError(
+            tr(
+                f"--from {since.date()} 晚于 --to {until.date()}",
+                f"--from {since.date()} is later than --to {until.date()}",
+            )
+        )
     query = Query(names, by, chosen, since.date() if since else None, until.date() if until else None)
     try:
-        answer = ask(open_publication(load_chain(chain, resolve_secrets=False)), query)
+        publication = open_publication(load_chain(chain, resolve_secrets=False))
+        answer = ask(publication, query)
     except MetricError as error:
         click.secho(str(error), fg="red", err=True)
         raise SystemExit(1) from None
@@ -75,6 +85,16 @@ def metric(
         csv.writer(sys.stdout, lineterminator="\n").writerows([answer.columns, *answer.rows])
     else:
         _table(answer, len(by))
+    if answer.empty:
+        listed = ", ".join(answer.empty)
+        click.secho(
+            tr(
+                f"没有数据：{listed}。{publication.as_of} 的发布里没有符合条件的行",
+                f"no data: {listed}. The publication of {publication.as_of} has no such rows",
+            ),
+            fg="yellow",
+            err=True,
+        )
 
 
 def _list() -> None:
@@ -91,7 +111,9 @@ def _table(answer: Answer, keys: int) -> None:
     """Aligned columns; money in yuan, ratios in percent."""
     rows: list[list[str]] = [list(answer.columns)]
     for found in answer.rows:
-        rows.append([_shown(name, value) for name, value in zip(answer.columns, found, strict=True)])
+        words = [tr(_UNKNOWN_ZH, _UNKNOWN) if value == _UNKNOWN else value for value in found[:keys]]
+        values = zip(answer.columns, [*words, *found[keys:]], strict=True)
+        rows.append([_shown(name, value) for name, value in values])
     widths = [max(_width(row[n]) for row in rows) for n in range(len(answer.columns))]
     for row in rows:
         cells = [

@@ -41,7 +41,7 @@ def push(chain: Path, night: datetime, live: bool, instant: str) -> None:
                 f"{instant!r} 应为 now 或 2026-11-22T10:00 这样的时间",
                 f"{instant!r} is neither now nor an ISO time",
             ),
-            param_hint="--at",
+            param_hint="'--at'",
         ) from None
     say = (lambda text: click.echo(f"  · {text}")) if live else None
     report = run_push(loaded, night.date(), live=live, at=at, progress=say)

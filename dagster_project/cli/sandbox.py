@@ -50,7 +50,9 @@ def sandbox(
     at: datetime | None,
     faults: Path | None,
 ) -> None:
-    """在本机启动模拟的企业微信接口，数据取自 <chain>/sandbox/wecom_world.json；或一家厂商的仿真接口（--vendor）。
+    """在本机启动模拟的企业微信接口，或一家厂商的仿真接口（--vendor）。
+
+    企业微信的数据取自 <chain>/sandbox/wecom_world.json。
 
     \b
     例：linli sandbox --chain data/demo --at "2026-11-22 10:30"

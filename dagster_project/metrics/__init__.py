@@ -5,6 +5,6 @@ names a relation per table) and how a number is shown.
 """
 
 from dagster_project.metrics.definitions import Definitions, Metric, MetricError, definitions
-from dagster_project.metrics.query import Query, metric_sql
+from dagster_project.metrics.query import Query, metric_sql, rows_sql
 
-__all__ = ["Definitions", "Metric", "MetricError", "Query", "definitions", "metric_sql"]
+__all__ = ["Definitions", "Metric", "MetricError", "Query", "definitions", "metric_sql", "rows_sql"]

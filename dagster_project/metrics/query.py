@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from dagster_project.lang import tr
@@ -18,6 +18,8 @@ from dagster_project.metrics.definitions import (
 
 GRAINS = ("day", "week", "month")
 _AGGREGATES = {"sum": "sum({})", "count": "count({})", "count_distinct": "count(distinct {})"}
+# no metric has a space in its name
+_ROWS = "all rows"
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,19 @@ def metric_sql(query: Query, relations: Mapping[str, str | None], known: Definit
     tail = f"\ngroup by {', '.join(by)}\norder by {', '.join(by)}" if by else ""
     together = "\nunion all\n".join(scans)
     return f"select {', '.join(shown)}\nfrom (\n{together}\n) as scans{tail}"
+
+
+def rows_sql(
+    query: Query, name: str, relations: Mapping[str, str | None], known: Definitions | None = None
+) -> str:
+    """The SQL of how many rows one metric of a query is made of, before its own filter: 0 is no data, not a value."""
+    known = known or definitions()
+    models = {known.model_of(metric).name: known.model_of(metric) for metric in known.simple([name]).values()}
+    whole = replace(query, by=())
+    scans = "\nunion all\n".join(
+        _scan(whole, known, model, {}, [_ROWS], relations) for model in models.values()
+    )
+    return f'select coalesce(sum("{_ROWS}"), 0) from (\n{scans}\n) as scans'
 
 
 def _final(metric: Metric, parts: Mapping[str, Metric]) -> str:
@@ -108,6 +123,9 @@ def _scan(
     values = []
     for name in names:
         metric = mine.get(name)
+        if name == _ROWS:
+            values.append(f'count(*) as "{_ROWS}"')
+            continue
         if metric is None:
             values.append(f'null as "{name}"')
             continue

@@ -102,6 +102,8 @@ def preview_segments(chain: Chain, file: Path, only: str | None = None, limit: i
     started = time.monotonic()
     document = read_document(file, resolve=False)
     segments = document.parse(SegmentFile).segments
+    if not segments:
+        raise document.error(("segments",), tr("文件里没有人群", "there is no segment in the file"))
     own = {segment.segment_id for segment in segments}
     others = [segment for segment in chain.rules.segments if segment.segment_id not in own]
     publication = open_publication(chain)

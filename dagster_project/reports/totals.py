@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.lang import tr
-from dagster_project.metrics import MetricError, Query, definitions, metric_sql
+from dagster_project.metrics import MetricError, Query, definitions, metric_sql, rows_sql
 from dagster_project.publish import Publication
 from dagster_project.reports.published import TABLES, rows_by_name, rows_of
 
@@ -23,19 +23,26 @@ _NOWHERE = "unknown"
 
 @dataclass(frozen=True)
 class Answer:
-    """columns: what it is split by, then the metrics. rows: their values, in order."""
+    """columns: what it is split by, then the metrics. rows: their values, in order. empty: metrics without any data."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    empty: tuple[str, ...] = ()
 
 
 def ask(publication: Publication, query: Query) -> Answer:
     """Raises MetricError when a metric or dimension is not there, or the publication is older than it."""
     tables = {model.table for model in definitions().models.values()}
-    sql = metric_sql(query, {table: rows_of(publication, table) for table in tables})
+    relations = {table: rows_of(publication, table) for table in tables}
+    sql = metric_sql(query, relations)
     with duckdb.connect() as con:
         try:
             rows = con.execute(sql).fetchall()
+            empty = [
+                name
+                for name in query.names
+                if con.execute(rows_sql(query, name, relations)).fetchall() == [(0,)]
+            ]
         except duckdb.BinderException:
             raise MetricError(
                 tr(
@@ -43,7 +50,7 @@ def ask(publication: Publication, query: Query) -> Answer:
                     f"the publication of {publication.as_of} lacks columns for these metrics: run a night first",
                 )
             ) from None
-    return Answer((*query.by, *query.names), tuple(rows))
+    return Answer((*query.by, *query.names), tuple(rows), tuple(empty))
 
 
 def by_scope(

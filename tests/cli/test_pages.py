@@ -117,6 +117,27 @@ def test_a_wrong_command_line_is_told_in_the_chosen_language(
         assert not _CHINESE.search(capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("name", ["push", "markdown"])
+def test_a_wrong_moment_is_told_in_the_chosen_language(
+    name: str, chain_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+    for language in ("zh", "en"):
+        words = ["--lang", language, name, "--chain", str(chain_dir), "--date", "2026-11-21", "--at", "soon"]
+        monkeypatch.setattr(sys, "argv", ["linli", *words])
+        assert program._run() == 2
+        told.append(capsys.readouterr().err)
+    assert "错误：'--at' 的值不对：'soon' 应为 now 或" in told[0] and "Invalid" not in told[0]
+    assert "Error: Invalid value for '--at': 'soon' is neither now nor an ISO time" in told[1]
+
+
+def test_the_list_of_commands_is_whole_in_chinese() -> None:
+    assert "..." not in say("--help").partition("命令：")[2]
+    assert "sandbox      Serves a simulated WeCom API, or a vendor's (--vendor).\n" in say(
+        "--lang", "en", "--help"
+    )
+
+
 def test_what_click_says_otherwise_stays_as_it_is() -> None:
     assert in_chinese("Something new: 17") == "Something new: 17"
     assert in_chinese("门店表有误") == "门店表有误"

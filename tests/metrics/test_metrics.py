@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,7 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from dagster_project.cli.main import linli
+from dagster_project.config import load_chain
 from dagster_project.metrics import MetricError, Query, definitions, metric_sql
+from tests.publications import open_audit, publish_audit
 
 FIRST, LATER = date(2026, 11, 1), date(2026, 12, 2)
 WORLD = """
@@ -101,3 +104,51 @@ def test_the_command_lists_asks_and_refuses(tmp_path: Any) -> None:
     assert listed.exit_code == 0 and "net_fen" in listed.output and "销售额" in listed.output
     wrong = CliRunner().invoke(linli, ["metric", "net_fen", "--where", "channel", "--chain", str(tmp_path)])
     assert wrong.exit_code == 2
+
+
+@pytest.fixture
+def published(chain_dir: Path) -> Path:
+    with duckdb.connect() as con:
+        con.execute(WORLD)
+        open_audit(con, LATER)
+        con.execute("create table audit.orders as from orders; create table audit.members as from members")
+        paths = load_chain(chain_dir, resolve_secrets=False).paths
+        publish_audit(con, paths, LATER, ["orders", "members"])
+    return chain_dir
+
+
+@pytest.mark.parametrize(
+    ("options", "lacking"),
+    [
+        (["purchases", "net_fen", "--where", "store_code=S99"], "purchases, net_fen"),
+        (["net_fen", "--by", "day", "--from", "2027-01-01", "--csv"], "net_fen"),
+        (["recognition_rate", "net_fen", "--to", "2026-10-31"], "recognition_rate, net_fen"),
+        (["net_fen", "new_members"], "new_members"),
+        # what is there and comes to nothing is a number
+        (["groupbuy_share", "groupbuy_purchases", "--where", "store_code=O'B"], ""),
+    ],
+)
+def test_no_data_is_said_and_no_zero(published: Path, options: list[str], lacking: str) -> None:
+    told = CliRunner().invoke(linli, ["metric", *options, "--chain", str(published)])
+    assert told.exit_code == 0, told.output
+    note = f"没有数据：{lacking}。2026-12-02 的发布里没有符合条件的行\n" if lacking else ""
+    assert told.stderr == note
+
+
+def test_days_the_wrong_way_round_are_refused(published: Path) -> None:
+    days = ["--from", "2026-11-20", "--to", "2026-11-19"]
+    told = CliRunner().invoke(linli, ["metric", "net_fen", *days, "--chain", str(published)])
+    assert told.exit_code == 2 and "--from 2026-11-20 晚于 --to 2026-11-19" in told.output
+
+
+def test_who_has_no_home_is_told_in_the_chosen_language(published: Path) -> None:
+    def say(*words: str) -> list[str]:
+        told = CliRunner().invoke(linli, [*words, "--chain", str(published)])
+        assert told.exit_code == 0, told.output
+        return [" ".join(line.split()) for line in told.stdout.splitlines()]
+
+    people = ["metric", "people", "--by", "home_store_code"]
+    assert say(*people) == ["home_store_code people", "H 1", "未知 1"]
+    assert say(*people, "--where", "home_store_code=未知")[1:] == ["未知 1"]
+    assert say("--lang", "en", *people)[2] == "unknown 1"
+    assert say(*people, "--csv")[2] == "unknown,1"

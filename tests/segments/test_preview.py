@@ -145,6 +145,13 @@ def test_an_unknown_id_names_the_nearest(published: Path) -> None:
     assert told.exit_code == 1 and "没有人群 'zzz'。有：nobody, pork, rich" in told.output
 
 
+@pytest.mark.parametrize("text", ["", "segments: []\n"])
+def test_a_file_without_segments_says_so(published: Path, text: str) -> None:
+    (published / "mine.yml").write_text(text, "utf-8")
+    told = call(published)
+    assert told.exit_code == 1 and "mine.yml" in told.output and "文件里没有人群" in told.output
+
+
 def test_segments_of_the_chains_own_rules_may_be_referred_to(published: Path) -> None:
     (published / "mine.yml").write_text(
         FILE.replace("{segment: rich}", "{segment: spend_30d_over_500}"), "utf-8"
