@@ -8,7 +8,8 @@ from typing import Any
 
 from dagster_project.segments.compile import COMPLETE, WORD_BITS
 from dagster_project.segments.metrics import AGO, METRICS
-from dagster_project.segments.model import SENSITIVE, Segment, plan, walk
+from dagster_project.segments.model import Segment, plan, walk
+from dagster_project.segments.refused import SENSITIVE
 from dagster_project.segments.shopping import Near
 from dagster_project.segments.tags import RuleTags
 

@@ -17,6 +17,7 @@ from dagster_project.segments.compile import COMPLETE, Condition, Plan, Schema, 
 from dagster_project.segments.groups import All, Group
 from dagster_project.segments.numbers import Comparison
 from dagster_project.segments.problems import KeyPath, SegmentError, no_segment, unknown, wrong
+from dagster_project.segments.refused import check_number, check_numbers, check_words
 
 MOST_CONDITIONS = 200
 MOST_SEGMENTS = 2000
@@ -24,11 +25,6 @@ MOST_REASON = 200
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _GROUPS = ("all", "any", "none", "not", "at_least")
 _KEYS = ("segment_id", "name", *_GROUPS, "of")
-# never inferred about anybody: health, pregnancy, children
-SENSITIVE = (
-    "怀孕", "孕妇", "孕期", "备孕", "孕妈", "母婴", "婴儿", "宝妈", "有娃", "有孩", "糖尿病", "高血压", "患者", "病人", "疾病",
-    "残疾", "癌", "pregnan", "diabet", "disease", "patient", "infant", "newborn", "disabled",
-)  # fmt: skip
 
 
 class Segment(BaseModel):
@@ -56,11 +52,14 @@ class Segment(BaseModel):
         if not rest:
             listed = ", ".join(_GROUPS)
             raise wrong(tr(f"缺少条件，写 {listed} 之一", f"conditions are missing: one of {listed}"), "all")
-        return {**{k: data[k] for k in ("segment_id", "name")}, "when": parse(rest), "source": dict(data)}
+        when = parse(rest)
+        check_numbers(rest)
+        return {**{k: data[k] for k in ("segment_id", "name")}, "when": when, "source": dict(data)}
 
     @field_validator("segment_id")
     @classmethod
     def _file_safe(cls, value: str) -> str:
+        check_number(value)
         if not _ID.fullmatch(value):
             raise ValueError(
                 tr(f"{value!r} 只能用小写字母、数字、下划线", f"{value!r}: lower case, digits and _ only")
@@ -70,13 +69,8 @@ class Segment(BaseModel):
     @field_validator("name")
     @classmethod
     def _not_about_health(cls, value: str) -> str:
-        if word := sensitive_word(value):
-            raise ValueError(
-                tr(
-                    f"名称里有 {word}：健康、怀孕、孩子等敏感特征不能推断",
-                    f"{word}: health, pregnancy and children are never inferred",
-                )
-            )
+        check_number(value)
+        check_words(value, tr("名称", "name"))
         return value
 
     @property
@@ -110,11 +104,6 @@ class Segment(BaseModel):
     def operators(self) -> tuple[str, ...]:
         """The names of the operators it uses, in order, each once."""
         return tuple(dict.fromkeys(node.operator for _, node in walk((), self.when)))
-
-
-def sensitive_word(name: str) -> str:
-    """What in a name says something about health, pregnancy or children; empty when nothing does."""
-    return next((word for word in SENSITIVE if word in name.lower()), "")
 
 
 def walk(place: KeyPath, condition: Operator) -> Iterator[tuple[KeyPath, Operator]]:

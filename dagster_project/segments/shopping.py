@@ -14,6 +14,7 @@ from dagster_project.segments.base import Operator, head, operator
 from dagster_project.segments.compile import Compiler, both
 from dagster_project.segments.events import Period, Where, yuan
 from dagster_project.segments.problems import KeyPath, unknown, wrong
+from dagster_project.segments.refused import check_words
 from dagster_project.segments.values import (
     Compared,
     Counted,
@@ -26,6 +27,7 @@ from dagster_project.segments.values import (
     listed,
     literal,
     literals,
+    scalar,
     whole,
 )
 from dagster_project.segments.values import operator as spelled
@@ -317,6 +319,16 @@ class Near(Operator):
         return tr(f"离{place}不超过{km}公里", f"within {km} km of {place}")
 
 
+def _tag(value: Any) -> str:
+    text = scalar(value)
+    check_words(text, tr("标签", "tag"))
+    return text
+
+
+# also a tag that staff set: who is chosen by it would be told of it
+TagName = Annotated[str, BeforeValidator(_tag)]
+
+
 class OfTag(Operator):
     """Base of conditions on a tag."""
 
@@ -334,7 +346,7 @@ class OfTag(Operator):
 @operator("tag", "tags", "{tag: 价格敏感}", "有这个标签，规则打的或员工在企微里打的。",
           "Has the tag, by a rule or by staff in WeCom.")  # fmt: skip
 class Tag(OfTag):
-    tag: Text
+    tag: TagName
 
     def named(self) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("tag",), "tag", self.tag
@@ -349,7 +361,7 @@ class Tag(OfTag):
 
 @operator("no_tag", "tags", "{no_tag: 价格敏感}", "没有这个标签。", "Does not have the tag.")
 class NoTag(OfTag):
-    no_tag: Text
+    no_tag: TagName
 
     def named(self) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("no_tag",), "tag", self.no_tag
@@ -370,7 +382,7 @@ class NoTag(OfTag):
     "A tag that this staff member set in WeCom.",
 )
 class TagBy(OfTag):
-    tag: Text
+    tag: TagName
     by: Text
 
     def sql(self, to: Compiler) -> str:
@@ -385,7 +397,7 @@ class TagBy(OfTag):
           "最近几天打的标签；不知道哪天打的不算。可加 by。",
           "A tag set in the last days; false when the day is unknown. May have by.")  # fmt: skip
 class TagWithin(OfTag):
-    tag: Text
+    tag: TagName
     by: Text | None = None
     within_days: Days
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from dagster_project.lang import tr
 from dagster_project.segments.base import Operator, parse
-from dagster_project.segments.model import Segment, sensitive_word, walk
+from dagster_project.segments.model import Segment, walk
 from dagster_project.segments.problems import wrong
+from dagster_project.segments.refused import check_number, check_numbers, check_words, sensitive_word
 
 _FIXED: Mapping[str, Mapping[str, str]] = {
     "新客": {"metric": "lifecycle", "op": "=", "value": "new"},
@@ -90,15 +91,10 @@ def check_tag(name: str) -> str:
     """The name of a tag of the chain's own.
 
     Raises:
-        ValueError: the name says what is never inferred, or is taken by a tag of metrics.
+        ValueError: the name says what is never inferred, holds a mobile number, or is taken by a tag of metrics.
     """
-    if word := sensitive_word(name):
-        raise ValueError(
-            tr(
-                f"名称里有 {word}：健康、怀孕、孩子等敏感特征不能推断",
-                f"{word}: health, pregnancy and children are never inferred",
-            )
-        )
+    check_words(name, tr("名称", "name"))
+    check_number(name)
     if name in _FIXED or name.startswith((_LOVES, _USUAL)):
         raise ValueError(
             tr(f"{name} 是自动打的标签，换一个名称", f"{name} is a tag of its own, take another name")
@@ -110,9 +106,12 @@ def check_condition(when: Mapping[str, Any]) -> None:
     """What makes a condition no condition of a tag.
 
     Raises:
-        pydantic.ValidationError: it is none, or asks for a segment: segments ask for tags, not the other way round.
+        pydantic.ValidationError: it is none, holds a mobile number, or asks for a segment: segments ask for tags, not the
+            other way round.
     """
-    for place, node in walk((), parse(when)):
+    condition = parse(when)
+    check_numbers(when)
+    for place, node in walk((), condition):
         for inside, kind, name in node.named():
             if kind == "segment":
                 raise wrong(

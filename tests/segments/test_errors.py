@@ -85,6 +85,15 @@ def test_a_wrong_condition_names_its_line_and_key(
         ("segments:\n  - segment_id: a\n    name: 甲\n", "2 [segments.0.all]", "缺少条件"),
         ("segments:\n  - segment_id: a\n    name: 甲\n    al: []\n", "4 [segments.0.al]", "是不是：all"),
         ("segments:\n  - segment_id: a\n    name: 孕妇\n    all: [{tag: x}]\n", "3 [segments.0.name]", "不能推断"),
+        ("segments:\n  - segment_id: a\n    name: 甲\n    any:\n      - {tag: x}\n      - {not: {tag: 孕妇}}\n", "6 [segments.0.any.1.not.tag]", "标签里有 孕妇"),
+        ("segments:\n  - {segment_id: a, name: 甲, all: [{no_tag: 高血压}]}\n", "2 [segments.0.all.0.no_tag]", "标签里有 高血压"),
+        ("segments:\n  - {segment_id: a, name: 甲, all: [{tag: 宝妈群, by: c}]}\n", "2 [segments.0.all.0.tag]", "标签里有 宝妈"),
+        ("segments:\n  - {segment_id: a, name: 甲, all: [{tag: 宝妈群, within_days: 3}]}\n", "2 [segments.0.all.0.tag]", "标签里有 宝妈"),
+        ("segments:\n  - segment_id: vip_13800138000\n    name: 甲\n    all: [{tag: x}]\n", "2 [segments.0.segment_id]", "不要写手机号"),
+        ("segments:\n  - segment_id: a\n    name: 13800138000\n    all: [{tag: x}]\n", "3 [segments.0.name]", "不要写手机号"),
+        ("segments:\n  - segment_id: a\n    name: 甲\n    all:\n      - {tag: x}\n      - {tag: 找 138-0013-8000}\n", "6 [segments.0.all.1.tag]", "不要写手机号"),
+        ("segments:\n  - {segment_id: a, name: 甲, all: [{event: purchase, did: true, where: {store: [S01, 13800138000]}}]}\n",
+         "2 [segments.0.all.0.where.store.1]", "不要写手机号"),
         ("segments:\n  - 3\n", "2 [segments.0]", "应当是键值结构"),
         ("segments: 3\n", "1 [segments]", "应当是列表"),
         ("segment: []\n", "1 [segment]", "不认识的键"),
@@ -93,6 +102,14 @@ def test_a_wrong_condition_names_its_line_and_key(
 def test_a_wrong_segment_names_its_line_and_key(chain_dir: Path, text: str, place: str, problem: str) -> None:
     said = _said(chain_dir, text)
     assert f"segments.yml:{place}" in said and problem in said, said
+
+
+def test_a_number_is_not_repeated_and_a_sku_may_look_like_one(chain_dir: Path) -> None:
+    one = "segments:\n  - {segment_id: a, name: 甲, all: [{%s}]}\n"
+    assert "13800138000" not in _said(chain_dir, one % "tag: 13800138000")
+    text = one % "event: purchase, did: true, where: {sku: 13800138000}"
+    (chain_dir / "rules" / "segments.yml").write_text(text, "utf-8")
+    assert load_chain(chain_dir).rules.segments[0].segment_id == "a"
 
 
 def test_a_circle_is_told_with_its_way_round(chain_dir: Path) -> None:

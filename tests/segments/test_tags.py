@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from dagster_project.segments import RuleTags, SegmentFile, parse, plan_variable
 from dagster_project.segments.compile import WORD_BITS
@@ -59,8 +60,15 @@ def test_a_loved_category_is_a_share_and_a_number_of_purchases() -> None:
     assert tags["从未买过高毛利"] == parse({"metric": "never_high_margin", "op": "=", "value": "true"})
 
 
-@pytest.mark.parametrize("name", ["爱买母婴", "常买婴儿米粉", "爱买", "常买", "VIP"])
-def test_no_rule_tells_of_children_and_a_prefix_alone_is_no_tag(name: str) -> None:
+@pytest.mark.parametrize("name", ["爱买母婴", "常买婴儿米粉"])
+def test_no_rule_tells_of_children_nor_does_a_segment_ask(name: str) -> None:
+    assert name not in RuleTags()
+    with pytest.raises(ValidationError, match="不能推断"):
+        _segments({"tag": name})
+
+
+@pytest.mark.parametrize("name", ["爱买", "常买", "VIP"])
+def test_a_prefix_alone_is_no_tag_of_rules(name: str) -> None:
     assert name not in RuleTags()
     # staff may have set it all the same
     assert f"tag = '{name}'" in plan_variable(_segments({"tag": name}))["features"]
