@@ -27,6 +27,8 @@ create table members (member_id varchar, home_store_code varchar, consent_market
 insert into members values ('m1', 'H', 'Y', '2026-01-01', true, true, null), ('m2', null, null, '2026-01-01', true, false, false);
 create table store_days (store_code varchar, business_date date, new_members int, margin_fen bigint);
 insert into store_days values ('A', '2026-11-01', 1, null), ('B', '2026-11-01', 2, null);
+create table settlements (month varchar, party_kind varchar, party_id varchar, store_code varchar, sales_fen bigint, refund_fen bigint, commission_fen bigint, incentive_fen bigint, due_fen bigint);
+insert into settlements values ('2026-11', 'shop', 'A', 'A', 1000, 100, 90, 10, 800), ('2026-11', 'shop', 'B', 'B', 50, 0, 0, 0, 50), ('2026-11', 'leader', 'g:L1', 'A', 400, 30, 80, 0, 80);
 """
 
 
@@ -38,7 +40,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _ask(con: duckdb.DuckDBPyConnection, *names: str, **query: Any) -> list[tuple[Any, ...]]:
-    tables = {"orders": "orders", "members": "members", "store_days": "store_days"}
+    tables = {name: name for name in ("orders", "members", "store_days", "settlements")}
     return con.execute(metric_sql(Query(names, **query), tables)).fetchall()
 
 
@@ -54,10 +56,21 @@ def test_metrics_of_several_tables_meet_in_their_dimensions(con: duckdb.DuckDBPy
     assert found == [("A", FIRST, 2, 1, None), ("B", FIRST, 0, 2, None), ("unknown", FIRST, 1, 0, None)]
 
 
+def test_a_leaders_sale_is_not_counted_with_the_shops(con: duckdb.DuckDBPyConnection) -> None:
+    """A leader's sales and commission stand in the row of the shop too; only that one has incentives."""
+    shop = ("shop_sales_fen", "shop_refund_fen", "shop_commission_fen", "shop_incentive_fen", "shop_due_fen")
+    assert _ask(con, *shop) == [(1050, 100, 90, 10, 850)]
+    assert _ask(con, "leader_sales_fen", "leader_refund_fen", "leader_due_fen") == [(400, 30, 80)]
+    assert _ask(con, "shop_due_fen", "leader_due_fen", by=["store_code"]) == [("A", 800, 80), ("B", 50, 0)]
+    known = definitions()
+    [settled] = [model for model in known.models.values() if model.table == "settlements"]
+    assert all(metric.filter for metric in known.metrics.values() if metric.measure in settled.measures)
+
+
 def test_no_rows_are_zero_and_a_ratio_of_nothing_is_unknown(con: duckdb.DuckDBPyConnection) -> None:
     nowhere = {"store_code": ["nowhere"]}
     assert _ask(con, "purchases", "net_fen", "recognition_rate", where=nowhere) == [(0, 0, None)]
-    assert con.execute(metric_sql(Query(["settled_due_fen", "purchases"]), {})).fetchall() == [(0, 0)]
+    assert con.execute(metric_sql(Query(["shop_due_fen", "purchases"]), {})).fetchall() == [(0, 0)]
     assert con.execute(metric_sql(Query(["purchases"], ["store_code"]), {})).fetchall() == []
 
 
