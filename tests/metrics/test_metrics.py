@@ -67,6 +67,20 @@ def test_a_leaders_sale_is_not_counted_with_the_shops(con: duckdb.DuckDBPyConnec
     assert all(metric.filter for metric in known.metrics.values() if metric.measure in settled.measures)
 
 
+def test_what_is_off_a_whole_ticket_is_not_taken_off_lines_and_their_metrics_say_so() -> None:
+    known = definitions()
+    of_lines = {
+        name: metric
+        for name, metric in known.metrics.items()
+        if metric.measure.startswith("product_day_") or "margin" in metric.measure
+        if name.endswith("_fen") and "refund" not in name
+    }
+    assert {"margin_fen", "product_net_fen", "product_margin_fen"} <= set(of_lines)
+    for name, metric in of_lines.items():
+        assert metric.label.endswith("（未扣整单优惠）"), name
+        assert "before discounts on whole tickets" in metric.description, name
+
+
 def test_no_rows_are_zero_and_a_ratio_of_nothing_is_unknown(con: duckdb.DuckDBPyConnection) -> None:
     nowhere = {"store_code": ["nowhere"]}
     assert _ask(con, "purchases", "net_fen", "recognition_rate", where=nowhere) == [(0, 0, None)]
