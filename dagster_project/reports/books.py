@@ -20,8 +20,10 @@ EVENINGS = 7
 HOLDOUT = "holdout"
 Row = Mapping[str, Any]
 
+BALANCE = "balance"
+
 POINT_DIFFERENCES: Mapping[str, str] = {
-    "balance": "余额与上报的不一致",
+    BALANCE: "余额与上报的不一致",
     "earn_not_posted": "该得的积分没有入账",
     "spend_not_posted": "用掉的积分没有入账",
     "amount_differs": "小票与入账数目不同",
@@ -58,7 +60,8 @@ class Books:
 
     month: which one the statements are about.
     koc: phone_masked, member, statement_*. leaders: leader_id, leader_*. cashiers: staff_id, incentive_*.
-    points, coupons: kind or fault with the number of rows of 28 days.
+    balances: point_differences and point_difference of all balances that differ tonight, {} when none does.
+    points, coupons: kind (but the balance) or fault with the number of rows of 28 days.
     evening_on: the last evening with results; evening: its items; evenings: sums of the seven days up to it.
     """
 
@@ -66,6 +69,7 @@ class Books:
     koc: Listed
     leaders: Listed
     cashiers: Listed
+    balances: Row
     points: Sequence[Row]
     coupons: Sequence[Row]
     evening_on: date | None
@@ -75,6 +79,10 @@ class Books:
     @property
     def has_statements(self) -> bool:
         return bool(self.koc.rows or self.leaders.rows or self.cashiers.rows)
+
+    @property
+    def has_differences(self) -> bool:
+        return bool(self.balances or self.points or self.coupons)
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,14 @@ def read_books(con: duckdb.DuckDBPyConnection, as_of: date, shown: date) -> Mapp
         **this_month,
     )
     since = shown - timedelta(days=WINDOW_DAYS - 1)
+    # a balance is dated by the last change of its card and differs until somebody mends it
+    balances = by_scope(
+        con,
+        ["point_differences", "point_difference"],
+        ["kind"],
+        shop="home_store_code",
+        where={"kind": [BALANCE]},
+    )
     points = by_scope(con, ["point_differences"], ["kind"], shop="home_store_code", since=since, until=as_of)
     coupons = by_scope(
         con, ["coupon_exception_count"], ["fault"], shop="home_store_code", since=since, until=as_of
@@ -165,7 +181,11 @@ def read_books(con: duckdb.DuckDBPyConnection, as_of: date, shown: date) -> Mapp
             koc=Listed(told, mine.total, mine.of),
             leaders=leaders.get(scope, nothing),
             cashiers=cashiers.get(scope, nothing),
-            points=_most(points[scope], "point_differences"),
+            balances=balances[scope][0] if balances.get(scope) else {},
+            points=_most(
+                [row for row in points[scope] if row["kind"] != BALANCE],
+                "point_differences",
+            ),
             coupons=_most(coupons[scope], "coupon_exception_count"),
             evening_on=last if goods else None,
             evening=Listed(goods, sold.total, sold.of),

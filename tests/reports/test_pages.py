@@ -379,9 +379,24 @@ def test_statements_and_differences_are_listed_where_there_are_any(pages: dict[s
     assert "依据：消费 2 单" in index and "重复核销" in index
     assert "菠菜" in shop and "E2" in shop
     # nobody leads or cashiers there, nothing was marked down
-    assert "晚间折扣" not in other and "店员拉新奖励" not in other and "团长佣金" not in other
+    assert 'id="evening"' not in other and "店员拉新奖励" not in other and "团长佣金" not in other
     line = "推送组 80 人中 24 人（30.0%），对照组 20 人中 2 人（10.0%），相差 +20.0 个百分点，95% 区间 -1.0 到 +32.0"
     assert line in index and "还分不清是不是碰巧" in index and line not in shop
+
+
+def test_a_balance_that_still_differs_is_told_however_old_its_card(
+    pages: dict[str, str], make_chain: Callable[..., Chain]
+) -> None:
+    """Of forty differences of five points, one a night, every other one is a balance; two of these are of nobody's shop."""
+    told = re.compile(r"余额与上报的不一致 <strong>(\d+)</strong> 笔，合计差 (\d+) 积分")
+    assert told.findall(pages["index.html"]) == [("20", "100")]
+    shops = [told.findall(pages[f"S00{n}.html"]) for n in (1, 2, 3)]
+    assert sum(int(rows) for [(rows, _)] in shops) == 18
+    assert '同一笔入账两次</th><td class="num">14</td>' in pages["index.html"]
+    # all of them long ago: nothing else is told, but these still are
+    old = make_chain(change="update audit.points_differences set business_date = business_date - 400;")
+    html = write_reports(old)[0].read_text("utf-8")
+    assert told.findall(html) == [("20", "100")] and "同一笔入账两次" not in html
 
 
 def test_sections_without_rows_are_not_there(make_chain: Callable[..., Chain]) -> None:
