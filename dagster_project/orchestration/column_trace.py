@@ -8,7 +8,6 @@ latter hold for every column and stand under `ROWS`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -21,19 +20,18 @@ from sqlglot.schema import MappingSchema
 
 Relation = tuple[str, str]  # schema, table
 ROWS = "*"
-_PROTECTED = re.compile(r"(^|_)(token|masked|hash|sha256)$")
 _HASHES = (exp.MD5, exp.MD5Digest, exp.MD5NumberLower64, exp.MD5NumberUpper64, exp.SHA, exp.SHA2)
 _NAMED_HASHES = {"SHA256", "MD5", "MD5_NUMBER_LOWER", "MD5_NUMBER", "HASH"}
 _DECIDING_CLAUSES = ("where", "joins", "group", "having", "qualify", "distinct")
 
 
 class Source(NamedTuple):
-    """A column of a table. `masked`: only a mask, token or hash of it passes."""
+    """A column of a table. `hashed`: only a hash of it passes."""
 
     schema: str
     table: str
     column: str
-    masked: bool = False
+    hashed: bool = False
 
 
 @dataclass
@@ -44,7 +42,7 @@ class Made:
     indirect: set[Source] = field(default_factory=set)
 
     def add(self, other: Made, *, deciding: bool, hashed: bool) -> None:
-        direct = {source._replace(masked=source.masked or hashed) for source in other.direct}
+        direct = {source._replace(hashed=source.hashed or hashed) for source in other.direct}
         (self.indirect if deciding else self.direct).update(direct)
         self.indirect |= other.indirect
 
@@ -117,7 +115,7 @@ class _Tracer:
     def _resolve(self, scope: Scope, column: exp.Column) -> Made:
         source = scope.sources.get(column.table)
         if isinstance(source, exp.Table):
-            return Made({Source(source.db, source.name, column.name, bool(_PROTECTED.search(column.name)))})
+            return Made({Source(source.db, source.name, column.name)})
         return self.trace(source).get(column.name, Made()) if isinstance(source, Scope) else Made()
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,12 @@ from dagster_project.warehouse.connect import connect
 
 # audit is what was built, marts what people read: the same table
 _OWN_SCHEMAS = ("staging", "intermediate", "audit")
+# landing leaves nothing else of a phone or a name
+_PROTECTED = re.compile(r"(^|_)(token|masked)$")
 _COLUMNS = ("model", "column", "upstream_model", "upstream_column", "kind", "masked")
 Row = tuple[str, str, str, str, str, bool]
+Edge = tuple[str, str, str, str, str]  # as the row without `masked`
+Column = tuple[str, str]
 # several chains of one process, as in tests, share their project
 _TRACED: dict[str, list[Row]] = {}
 
@@ -62,11 +68,12 @@ def write_lineage(chain: Chain, target: Path) -> int:
 def lineage_rows(compiled: Path, types: dict[Relation, dict[str, str]]) -> list[Row]:
     """Rows of the table, sorted, from a folder of compiled models.
 
-    A value that passes both as it is and masked is not masked. What decides about the rows of a model stands under the column
-    `*`.
+    Masked is what brings a token or a mask along, from however far and under whatever name; a hash of one is an id like any
+    other. What decides about the rows of a model stands under the column `*`.
     """
     schemas = {table: schema for schema, table in types if schema in _OWN_SCHEMAS}
-    masked: dict[tuple[str, str, str, str, str], bool] = {}
+    # of what passes both as it is and hashed, it passes
+    hashed: dict[Edge, bool] = {}
     for path in sorted(compiled.rglob("*.sql")):
         model = path.stem
         if model not in schemas or any(folder.suffix == ".yml" for folder in path.parents):
@@ -78,8 +85,30 @@ def lineage_rows(compiled: Path, types: dict[Relation, dict[str, str]]) -> list[
                         source.table if source.schema in _OWN_SCHEMAS else f"{source.schema}.{source.table}"
                     )
                     key = (model, column, upstream, source.column, kind)
-                    masked[key] = masked.get(key, True) and source.masked
-    return [(*key, masked[key]) for key in sorted(masked)]
+                    hashed[key] = hashed.get(key, True) and source.hashed
+    texts = {
+        (table, column): "VARCHAR" in kind
+        for (_, table), kinds in types.items()
+        for column, kind in kinds.items()
+    }
+    protected = _protected(hashed, texts)
+    return [(*edge, edge[2:4] in protected and not hashed[edge]) for edge in sorted(hashed)]
+
+
+def _protected(hashed: Mapping[Edge, bool], texts: Mapping[Column, bool]) -> set[Column]:
+    """The columns that hold tokens or masks: those named so, and texts made of them."""
+    named = {column for edge in hashed for column in (edge[:2], edge[2:4]) if _PROTECTED.search(column[1])}
+    made_of: dict[Column, list[Column]] = {}
+    for edge, only_hash in hashed.items():
+        if edge[4] == "direct" and not only_hash and texts.get(edge[:2], True):
+            made_of.setdefault(edge[2:4], []).append(edge[:2])
+    found, todo = set(named), list(named)
+    while todo:
+        for column in made_of.get(todo.pop(), ()):
+            if column not in found:
+                found.add(column)
+                todo.append(column)
+    return found
 
 
 def _fingerprint(chain: Chain, types: dict[Relation, dict[str, str]]) -> str:

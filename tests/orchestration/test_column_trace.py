@@ -1,4 +1,4 @@
-"""What a column is made of, what only decides about it, and what passes as a mask only."""
+"""What a column is made of, what only decides about it, and which columns hold masks and tokens."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TABLES = {
 }  # fmt: skip
 
 
-def _sale(column: str, masked: bool = False) -> Source:
-    return Source("staging", "sales", column, masked)
+def _sale(column: str) -> Source:
+    return Source("staging", "sales", column)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_rows_are_decided_by_filters_joins_and_groups_through_all_layers() -> No
         """,
         TABLES,
     )
-    assert found["id"].direct == {_sale("id"), _sale("phone_token", masked=True)}
+    assert found["id"].direct == {_sale("id"), _sale("phone_token")}
     assert found["name"].direct == {Source("ops", "shops", "name")}
     assert found["n"].direct == set()
     assert found[ROWS].indirect >= {
@@ -69,20 +69,63 @@ def test_what_a_subquery_asks_decides() -> None:
     ].indirect
 
 
-def test_a_masked_column_stays_masked_and_a_hash_masks(tmp_path: Path) -> None:
+def _lineage(
+    folder: Path, types: dict[tuple[str, str], dict[str, str]], **models: str
+) -> dict[tuple[str, str, str], bool]:
+    """(model, column, upstream column) → masked, of what is direct."""
+    for name, sql in models.items():
+        (folder / f"{name}.sql").write_text(sql)
+    return {(row[0], row[1], row[3]): row[5] for row in lineage_rows(folder, types) if row[4] == "direct"}
+
+
+def test_a_token_is_masked_and_a_hash_is_an_id(tmp_path: Path) -> None:
     sql = """
-        with hashed as (select sha256(id) as x, id, phone_token as t, md5_number_lower(shop) as s, shop from warehouse.staging.sales)
-        select x, t, s + length(shop) as both_ways from hashed
+        with hashed as (select sha256(id) as x, id, phone_token as t, md5_number_lower(phone_token) as s from warehouse.staging.sales)
+        select x, t, s, concat(s, t) as both_ways from hashed
     """
-    folder = tmp_path / "models"
-    folder.mkdir()
-    (folder / "people.sql").write_text(sql)
-    rows = lineage_rows(tmp_path, {**TABLES, ("audit", "people"): {"x": "VARCHAR"}})
-    assert rows == [
-        ("people", "both_ways", "sales", "shop", "direct", False),
-        ("people", "t", "sales", "phone_token", "direct", True),
-        ("people", "x", "sales", "id", "direct", True),
-    ]
+    types = {**TABLES, ("audit", "people"): {"x": "VARCHAR"}}
+    assert _lineage(tmp_path, types, people=sql) == {
+        ("people", "both_ways", "phone_token"): True,
+        ("people", "s", "phone_token"): False,
+        ("people", "t", "phone_token"): True,
+        ("people", "x", "id"): False,
+    }
+
+
+def test_a_token_stays_masked_under_other_names_and_through_all_models(tmp_path: Path) -> None:
+    """The models' names are in no order of theirs, and the last two read each other, as a model that grows reads itself."""
+    types = {
+        **TABLES,
+        ("ops", "rule_koc"): {"rule_hash": "VARCHAR"},
+        ("intermediate", "statements"): {"identifier": "VARCHAR", "n": "BIGINT", "member_id": "VARCHAR"},
+        ("intermediate", "links"): {"identifier_b": "VARCHAR", "n": "BIGINT", "member_id": "VARCHAR"},
+        ("audit", "identifiers"): {"identifier": "VARCHAR", "invite_code": "VARCHAR", "rule_hash": "VARCHAR", "n": "BIGINT"},
+    }  # fmt: skip
+    found = _lineage(
+        tmp_path,
+        types,
+        identifiers="""
+            select l.identifier_b as identifier, md5(l.member_id) as invite_code, r.rule_hash, l.n
+            from warehouse.intermediate.links as l cross join warehouse.ops.rule_koc as r
+        """,
+        links="""
+            select identifier as identifier_b, n, member_id from warehouse.intermediate.statements
+            union all select identifier, n, invite_code from warehouse.audit.identifiers
+        """,
+        statements="""
+            select coalesce(phone_token, id) as identifier, length(phone_token) as n, md5(phone_token) as member_id
+            from warehouse.staging.sales
+        """,
+    )
+    assert {edge for edge, masked in found.items() if masked} == {
+        ("statements", "identifier", "phone_token"),
+        ("statements", "n", "phone_token"),
+        ("links", "identifier_b", "identifier"),
+        ("identifiers", "identifier", "identifier_b"),
+    }
+    assert found[("statements", "identifier", "id")] is False
+    assert found[("identifiers", "rule_hash", "rule_hash")] is found[("identifiers", "n", "n")] is False
+    assert found[("identifiers", "invite_code", "member_id")] is False
 
 
 def test_what_cannot_be_read_has_no_lineage() -> None:
