@@ -147,6 +147,7 @@ def _environment(chain: Chain, facts: ChainFacts) -> Environment:
         left_out_words=_left_out_words,
         koc_count=_koc_count,
         koc_rule=_koc_rule(chain),
+        stay_days=chain.rules.commission.cashier.stay_days,
         campaign_blocks=partial(_campaign_blocks, chain.rules.campaigns, facts.experiments),
         sources=sources,
         late=late,

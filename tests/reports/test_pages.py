@@ -384,6 +384,18 @@ def test_statements_and_differences_are_listed_where_there_are_any(pages: dict[s
     assert line in index and "还分不清是不是碰巧" in index and line not in shop
 
 
+def test_the_page_says_after_how_many_days_somebody_has_stayed(chain: Chain, tmp_path: Path) -> None:
+    rules = chain.rules.commission
+    cashier = rules.cashier.model_copy(update={"stay_days": 12})
+    changed = replace(
+        chain,
+        rules=chain.rules.model_copy(update={"commission": rules.model_copy(update={"cashier": cashier})}),
+    )
+    for known, days in ((chain, 7), (changed, 12)):
+        html = write_reports(known, tmp_path / str(days))[0].read_text("utf-8")
+        assert f"留下：进群满 {days} 天仍在群里" in html
+
+
 def test_a_balance_that_still_differs_is_told_however_old_its_card(
     pages: dict[str, str], make_chain: Callable[..., Chain]
 ) -> None:
