@@ -14,3 +14,12 @@
     {%- endfor -%}
     {{ return(text.sql) }}
 {%- endmacro %}
+
+
+{# Whether a text tells of health, pregnancy or children: it holds a word of the plan, in either case of letters. #}
+{% macro is_sensitive(text) -%}
+    (
+        {%- for word in var('segment_plan').sensitive -%}
+        {{ position_of("'" ~ word ~ "'", 'lower(' ~ text ~ ')') }} > 0 or {% endfor -%}
+        false)
+{%- endmacro %}

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from tests.oracle.log import Bought, Known
+from tests.oracle.metrics import Rules, usual
 
+# words that tell of health, pregnancy or children
+_UNSAID = (
+    "怀孕", "孕妇", "孕期", "备孕", "孕妈", "母婴", "婴儿", "宝妈", "有娃", "有孩", "糖尿病", "高血压", "患者", "病人", "疾病",
+    "残疾", "癌", "pregnan", "diabet", "disease", "patient", "infant", "newborn", "disabled",
+)  # fmt: skip
 TIERS = (("L3", 30), ("L2", 15), ("L1", 7), ("active", 0))
 
 
@@ -41,19 +47,13 @@ def _tier(member: str, bought: list[Bought], as_of: date) -> Tier:
     last = max(one.day for one in bought)
     since = (as_of - last).days
     name, edge = next((name, edge) for name, edge in TIERS if since >= edge)
-    return Tier(member, last, since, name, last + timedelta(days=edge), _usual_item(bought))
+    return Tier(member, last, since, name, last + timedelta(days=edge), _usual_item(bought, as_of))
 
 
-def _usual_item(bought: list[Bought]) -> str | None:
-    """The item in most purchases; of several the one bought last, then the first by name."""
-    seen: dict[str, list[datetime]] = defaultdict(list)
-    for one in bought:
-        for name in {line.item_name for line in one.lines if line.amount - line.refunded > 0}:
-            seen[name].append(one.at)
-    names = sorted(seen)
-    names.sort(key=lambda name: max(seen[name]), reverse=True)
-    names.sort(key=lambda name: len(seen[name]), reverse=True)
-    return names[0] if names else None
+def _usual_item(bought: list[Bought], as_of: date) -> str | None:
+    """The first of the metrics' usual items; nothing in place of one that tells of health, pregnancy or children."""
+    names = [one.item_name for one in usual(bought, as_of, Rules())][:1]
+    return next((name for name in names if not any(word in name.lower() for word in _UNSAID)), None)
 
 
 def firings(nights: Iterable[tuple[date, Mapping[str, Tier]]], tier: str) -> list[tuple[date, str]]:

@@ -113,7 +113,7 @@ def _of_member(member: str, bought: list[Bought], as_of: date, rules: Rules) -> 
             for one in bought
             for line in one.lines
         ),
-        usual=_usual(bought, as_of, rules),
+        usual=usual(bought, as_of, rules),
     )
 
 
@@ -157,7 +157,7 @@ def _window(bought: list[Bought]) -> Window:
     return out
 
 
-def _usual(bought: list[Bought], as_of: date, rules: Rules) -> list[Usual]:
+def usual(bought: list[Bought], as_of: date, rules: Rules) -> list[Usual]:
     """Items bought in most orders of the last year; of several the latest, then by name."""
     orders: dict[str, list[Bought]] = defaultdict(list)
     for one in bought:

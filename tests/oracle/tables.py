@@ -12,6 +12,7 @@ import duckdb
 
 from dagster_project.publish import Publication
 from tests.oracle import incentives
+from tests.oracle.churn import tiers
 from tests.oracle.commissions import Books, Terms, books, ranking, statements
 from tests.oracle.days import Sold, product_days, seller_days, store_days
 from tests.oracle.koc import koc
@@ -189,7 +190,10 @@ def _member_usual_items(night: Night) -> Rows:
 
 
 def _churn_tiers(night: Night) -> Rows:
-    return {(member,): (one.last_on, one.days_since, one.tier) for member, one in night.numbers.items()}
+    return {
+        (member,): (one.last_on, one.days_since, one.tier, one.usual_item)
+        for member, one in tiers(night).items()
+    }
 
 
 def _koc(night: Night) -> Rows:
@@ -281,7 +285,7 @@ TABLES = (
     Table("member_categories", _member_categories, ("member_id", "category_l1", "category"),
           tuple(f"{what}_{days}d{unit}" for days in WINDOWS for what, unit in (("orders", ""), ("spend", "_fen")))),
     Table("member_usual_items", _member_usual_items, ("member_id", "place"), ("item_name", "times", "last_bought_on", "gap_days")),
-    Table("churn_tiers", _churn_tiers, ("member_id",), ("last_purchase_on", "days_since", "tier")),
+    Table("churn_tiers", _churn_tiers, ("member_id",), ("last_purchase_on", "days_since", "tier", "usual_item")),
     Table("koc", _koc, ("member_id",), ("spend_30d_fen", "shares_30d", "complaints", "eligible"),
           where="spend_30d_fen > 0 or shares_30d > 0 or complaints > 0"),
     Table("points_ledger", _points_ledger, ("entry_id",), ("member_id", "account", "occurred_at", "kind", "points", "channel")),

@@ -66,7 +66,20 @@ def test_a_tier_is_entered_on_its_day(days: int, tier: str, entered: int) -> Non
     day = _NIGHT - timedelta(days=days)
     sale = _sale("S01|1", datetime(day.year, day.month, day.day, 9), ("egg", "1", 100))
     row = tiers(_known([_product("egg"), *sale]))["m"]
-    assert (row.tier, row.entered_on, row.usual_item) == (tier, _NIGHT - timedelta(days=entered), "egg")
+    assert (row.tier, row.entered_on, row.usual_item) == (tier, _NIGHT - timedelta(days=entered), None)
+
+
+@pytest.mark.parametrize(
+    ("item", "times", "usual_item"),
+    [("egg", 2, None), ("egg", 3, "egg"), ("婴儿米粉", 3, None), ("INFANT milk", 3, None)],
+)
+def test_a_usual_item_is_that_of_the_metrics(item: str, times: int, usual_item: str | None) -> None:
+    sales = [
+        event
+        for day in range(1, times + 1)
+        for event in _sale(f"S01|{day}", datetime(2026, 11, day, 9), (item, "1", 100))
+    ]
+    assert tiers(_known([_product(item), *sales]))["m"].usual_item == usual_item
 
 
 def test_a_late_purchase_does_not_fire_again() -> None:

@@ -166,6 +166,17 @@ def test_call_list_takes_the_most_valuable_people_who_agreed(chain: Chain, pages
     assert "人已拒绝" in pages["index.html"]
 
 
+def test_call_list_leaves_out_what_nobody_usually_buys(chain: Chain, pages: dict[str, str]) -> None:
+    rows = dict(_published(chain, "select member_id, usual_item from {churn_tiers} where tier = 'L3'"))
+    cells = {
+        next(m for m in rows if str(m) in row): row.split("</td>")[1]
+        for row in _calls(pages["index.html"], "L3").split("<tr>")[2:]
+    }
+    assert {rows[member] is None for member in cells} == {True, False}
+    for member, cell in cells.items():
+        assert ("clamp" in cell) == (rows[member] is not None) and "—" not in cell and "天前" in cell
+
+
 def _calls(html: str, tier: str) -> str:
     heading = {"L3": "店长打电话：L3", "L2": "顺手问候：L2"}[tier]
     return html.split(heading)[1].split("</div>")[0]

@@ -20,7 +20,7 @@ running as (
 
 usual_items as (
 
-    select * from {{ ref('int_member_usual_items') }}
+    select member_id, usual_item from {{ ref('churn_tiers') }} where usual_item is not null
 
 ),
 

@@ -4,7 +4,13 @@ with
 
 metrics as (
 
-    select * from {{ ref('member_metrics') }}
+    select
+        as_of_date,
+        member_id,
+        last_purchase_on,
+        days_since_purchase,
+        usual_item
+    from {{ ref('member_metrics') }}
 
 ),
 
@@ -33,6 +39,8 @@ tiers as (
             when metrics.days_since_purchase >= rule.l1_days then rule.l1_days
             else 0
         end as tier_days,
+        -- the list is called from and messages name it: never what tells of health, pregnancy or children
+        case when not {{ is_sensitive('metrics.usual_item') }} then metrics.usual_item end as usual_item,
         rule.rule_hash
     from metrics
     cross join rule
@@ -47,10 +55,8 @@ select
     tiers.days_since,
     tiers.tier,
     {{ add_days('tiers.last_purchase_on', 'tiers.tier_days') }} as entered_on,
-    usual_items.usual_item,
+    tiers.usual_item,
     -- a lapse is named by the purchase it began with
     cast(tiers.last_purchase_on as varchar) as lapse_key,
     tiers.rule_hash
 from tiers
-left join {{ ref('int_member_usual_items') }} as usual_items
-    on tiers.member_id = usual_items.member_id

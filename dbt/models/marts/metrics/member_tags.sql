@@ -206,9 +206,7 @@ final as (
     select
         member_id, tag, source, since, cast(null as varchar) as author, rule_hash
     from tagged
-    {% for word in plan.sensitive %}
-    {{ 'where' if loop.first else 'and' }} {{ position_of("'" ~ word ~ "'", 'lower(tag)') }} = 0
-    {% endfor %}
+    where not {{ is_sensitive('tag') }}
 
     union all
 
