@@ -220,7 +220,9 @@ def test_evidence_is_the_oracle_s(chain: Chain) -> None:
     mine = {
         (member, *what)
         for member, one in koc.koc(chain.known, KOC).items()
-        if one.eligible != "no" or any(kind != "order" for kind, _ in one.evidence)
+        if one.eligible != "no"
+        or one.spend >= KOC.fewest_fen
+        or any(kind != "order" for kind, _ in one.evidence)
         for what in one.evidence
     }
     assert found == mine and {kind for _, kind, _ in found} == {"order", "share", "complaint"}

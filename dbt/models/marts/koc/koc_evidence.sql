@@ -1,11 +1,11 @@
 -- Grain: one row per order, share or complaint that the KOC rule looked at, as of a night.
--- Told of whoever is not a plain no, and of whoever shared or complained.
+-- Told of whoever is not a plain no, of whoever spent enough, and of whoever shared or complained.
 
 with
 
 koc as (
 
-    select as_of_date, member_id, eligible from {{ ref('koc') }}
+    select as_of_date, member_id, spend_30d_fen, eligible from {{ ref('koc') }}
 
 ),
 
@@ -18,6 +18,12 @@ orders as (
 engagements as (
 
     select * from {{ ref('engagements') }} where kind in ('share', 'complaint') and member_id is not null
+
+),
+
+rule as (
+
+    select spend_30d_fen from {{ source('ops', 'rule_koc') }}
 
 ),
 
@@ -50,10 +56,14 @@ spoken as (
 told as (
 
     select
-        as_of_date,
-        member_id
+        koc.as_of_date,
+        koc.member_id
     from koc
-    where eligible <> 'no' or member_id in (select member_id from spoken)
+    cross join rule
+    where
+        koc.eligible <> 'no'
+        or koc.spend_30d_fen >= rule.spend_30d_fen
+        or koc.member_id in (select member_id from spoken)
 
 ),
 
