@@ -391,6 +391,7 @@ class CampaignRun:
                 return
             for effect in batch:
                 effect.attempt += 1
+                # dbt's tag_payload_hash makes the same, to know our tags again where WeCom tells of them
                 effect.payload_sha256 = payload_hash(
                     {"userid": effect.sender, "external_userid": effect.receiver, "add_tag": [effect.task]}
                 )

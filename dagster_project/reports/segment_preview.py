@@ -392,7 +392,8 @@ class _Stage:
         tags = rows_of(self.publication, "member_tags")
         if tags and "author" in self._names("member_tags"):
             found["tags"] = (
-                f"(select member_id, tag, author, {self._ago('since')} as days_ago from {tags} where source like 'wecom:%')"
+                f"(select member_id, tag, author, {self._ago('since')} as days_ago from {tags}"
+                " where source like 'wecom:%' or source like 'campaign:%')"
             )
         items = rows_of(self.publication, "member_usual_items")
         if items:

@@ -187,3 +187,15 @@ case
         {{ add_minutes(at_clock('cast(' ~ snapshot_at ~ ' as date)', rule ~ '.count_at'), '-' ~ rule ~ '.count_tolerance_minutes') }}
         and {{ add_minutes(at_clock('cast(' ~ snapshot_at ~ ' as date)', rule ~ '.count_at'), rule ~ '.count_tolerance_minutes') }}
 {%- endmacro %}
+
+
+{#  Hash of what a push hands over to set a tag on a relation, as the journal has it: of JSON with its keys in order, without
+    spaces. chr(92) is the backslash, which engines write differently.  #}
+{% macro tag_payload_hash(userid, external_userid, tag) -%}
+    {%- set text = namespace(sql="'{\"add_tag\":[\"'") -%}
+    {%- for value, after in [(tag, '"],"external_userid":"'), (external_userid, '","userid":"'), (userid, '"}')] -%}
+        {%- set escaped = "replace(replace(" ~ value ~ ", chr(92), chr(92) || chr(92)), '\"', chr(92) || '\"')" -%}
+        {%- set text.sql = text.sql ~ " || " ~ escaped ~ " || '" ~ after ~ "'" -%}
+    {%- endfor -%}
+    {{ sha256_hex(text.sql) }}
+{%- endmacro %}

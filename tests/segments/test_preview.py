@@ -172,7 +172,8 @@ create table audit.engagements as select *, 'pos_main' as connection, null::bigi
     ('e3', 'complaint', 'ma', 'groupbuy', 'S001', null, date '2026-11-19', timestamp '2026-11-19 08:00:00', false)
 ) as e(engagement_key, kind, member_id, channel, store_code, ref, business_date, "at", is_counted);
 create table audit.member_tags as select date '2026-11-20' as as_of_date, * from (values
-    ('ma', 'VIP', 'wecom:csh1', date '2026-11-10', 'csh1'::varchar), ('mb', 'VIP', 'rule:metrics', date '2026-11-10', null)
+    ('ma', 'VIP', 'wecom:csh1', date '2026-11-10', 'csh1'::varchar), ('mb', 'VIP', 'rule:metrics', date '2026-11-10', null),
+    ('ma', '召回', 'campaign:l2', date '2026-11-19', null)
 ) as t(member_id, tag, source, since, author);
 create table audit.member_usual_items as select * from (values
     ('ma', 1, '肋排', date '2026-11-10', 5.0::double), ('mb', 1, '肋排', date '2026-11-15', 5.0::double)
@@ -193,6 +194,8 @@ def test_what_is_published_later_is_read_when_it_is_there(chain_dir: Path) -> No
         "no_complaint": "{event: complaint, did: false}",
         "first_share_then_buy": "{sequence: [{event: share}, {event: purchase}]}",
         "vip": "{tag: VIP, by: csh1}",
+        "recalled": "{tag: 召回}",
+        "recalled_by": "{tag: 召回, by: csh1}",
         "new_vip": "{tag: VIP, within_days: 10}",
         "late": "{overdue: item, item: 肋排, times: 1.5}",
     }
@@ -203,7 +206,7 @@ def test_what_is_published_later_is_read_when_it_is_there(chain_dir: Path) -> No
     sizes = {seen.segment.segment_id: {one.member_id for one in seen.examples} for seen in found.segments}
     assert sizes == {
         "shares": {"ma"}, "no_complaint": {"ma", "mb", "mc", "md"}, "first_share_then_buy": {"ma", "mb"}, "vip": {"ma"},
-        "new_vip": set(), "late": {"ma"},
+        "recalled": {"ma"}, "recalled_by": set(), "new_vip": set(), "late": {"ma"},
     }  # fmt: skip
 
 

@@ -1,4 +1,5 @@
--- Grain: one row per member, tag and staff member who set it, while it stands on a relation that stands.
+-- Grain: one row per member, tag and who set it (a staff member or a campaign of ours), while it stands on a relation that
+-- stands. WeCom names no setter: what is not ours was set by the staff member of the relation.
 
 with
 
@@ -35,6 +36,19 @@ record_members as (
 
 ),
 
+-- the journal names a tag and its relation by the hash of what was handed over; of two campaigns with one tag the first
+pushed as (
+
+    select
+        payload_sha256,
+        campaign_id,
+        cast("at" as date) as pushed_on
+    from {{ ref('int_push_states') }}
+    where action = 'tag' and state = 'accepted'
+    qualify row_number() over (partition by payload_sha256 order by "at", campaign_id, message_id) = 1
+
+),
+
 run_context as (
 
     select cutover_minutes from {{ source('ops', 'run_context') }}
@@ -46,7 +60,8 @@ standing as (
     select
         record_members.member_id,
         tags.tag_name as tag,
-        contacts.userid as author,
+        case when pushed.campaign_id is null then contacts.userid end as author,
+        pushed.campaign_id,
         contacts.external_userid,
         -- what stood already when an older relation was first read began nobody knows when
         case
@@ -67,6 +82,10 @@ standing as (
     inner join record_members
         on current_contacts.connection = record_members.connection
         and current_contacts.record_id = record_members.record_id
+    -- what was seen there before we set it, staff had set
+    left join pushed
+        on {{ tag_payload_hash('contacts.userid', 'contacts.external_userid', 'tags.tag_name') }} = pushed.payload_sha256
+        and contact_tags.first_arrived_on >= pushed.pushed_on
 
 )
 
@@ -75,7 +94,8 @@ select
     member_id,
     tag,
     author,
+    campaign_id,
     case when count(since) = count(*) then min(since) end as since,
     min(external_userid) as external_userid
 from standing
-group by member_id, tag, author
+group by member_id, tag, author, campaign_id

@@ -1,5 +1,5 @@
 -- Grain: one row per member, tag and source, as of a night. What somebody buys names no tag that tells of health, pregnancy or
--- children: that is never inferred. What staff wrote themselves stays as it is.
+-- children: that is never inferred. What staff wrote themselves, and what a campaign of ours set, stays as it is.
 
 {% set plan = var('segment_plan') %}
 
@@ -211,7 +211,7 @@ final as (
     union all
 
     select
-        member_id, tag, 'wecom:' || author, since, author, null
+        member_id, tag, coalesce('campaign:' || campaign_id, 'wecom:' || author), since, author, null
     from wecom_tags
 
 )
