@@ -61,6 +61,8 @@ groupbuy_orders as (
         ordered_at,
         net_fen,
         refund_fen,
+        -- the feed tells none, and lines and freight less the order are none either: where a source shares discounts out to
+        -- the lines and counts the freight in, that would be the freight
         cast(0 as bigint) as discount_fen,
         is_test,
         'order' as kind,
