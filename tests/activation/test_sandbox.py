@@ -69,7 +69,7 @@ def publish_world(world: World) -> None:
             table = "candidates" if name == "campaign_candidates" else name
             con.register("given", getattr(inputs, table))
             more = {
-                "campaign_candidates": ", 'wecom' as channel, ''::varchar as detail",
+                "campaign_candidates": ", 'wecom' as channel, ''::varchar as detail, 'h' as rule_hash",
                 "member_identifiers": ", 'x'::varchar as basis",
                 "member_events": ", 'e'::varchar as event_id",
                 "record_members": ", 'group_main' as connection",
