@@ -12,10 +12,11 @@ members as (
     select member_id, first_seen_on from {{ ref("int_members_described") }}
 ),
 
-identifiers as (
-    select member_id, identifier, is_shared, valid_to
+-- a cashier's or a shop's number, or a dummy, is nobody's home
+numbers as (
+    select member_id, identifier
     from {{ ref("member_identifiers") }}
-    where namespace = 'phone'
+    where namespace = 'phone' and basis = 'shared_phone' and valid_to is null
 ),
 
 guards as (
@@ -88,9 +89,7 @@ fetching as (
 ),
 
 sharing as (
-    select 'number' as basis, identifier as thing, member_id
-    from identifiers
-    where is_shared and valid_to is null
+    select 'number' as basis, identifier as thing, member_id from numbers
     union
     select basis, thing, member_id from living
     union
