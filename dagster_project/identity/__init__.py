@@ -1,8 +1,8 @@
 """The parts of One ID that SQL does badly: who held a number when, who belongs together, likely pairs, and measuring.
 
 Nothing here reads configuration, Dagster or dbt. The dbt models `int_identity_islands`, `int_identity_tenures`,
-`int_identity_groups`, `int_identity_resolution` and `int_identity_households` call the kernels, `int_identity_suggestions` asks for likely
-pairs, and the command `linli score` measures.
+`int_identity_groups`, `int_identity_resolution` and `int_identity_households` call the kernels,
+`int_identity_suggestions` asks for likely pairs, and the command `linli score` measures.
 """
 
 from dagster_project.identity.components import connect, connect_households, connect_nodes

@@ -33,8 +33,8 @@ _APART = 1_000_000
 class Nodes(NamedTuple):
     """One int64 entry per node, in order of arrival.
 
-    since, until: nights on which some statement names it, until excluded. group_class: what a person has few of (−1: any number); group: nodes of one group are one
-    thing (ids of one WeChat account). starts_at, ends_at: when the node was in use.
+    since, until: nights on which some statement names it, until excluded. group_class: what a person has few of (−1:
+    any number); group: nodes of one group are one thing (ids of one WeChat account). starts_at, ends_at: when the node was in use.
     """
 
     since: NDArray[np.int64]
@@ -58,8 +58,8 @@ class Resolution(NamedTuple):
     """root: per node, smallest node of its member, −1 when no statement names it any more.
 
     refused_by: per link, −1 when followed, else the class that it would break, or _APART + why two nodes are known to
-    be two people's; refused_a, refused_b: the two nodes that cannot be one person's. The other arrays have one entry per event: night, kind (see EVENTS),
-    member (root), other (root or −1), node and link that it is about (−1: none).
+    be two people's; refused_a, refused_b: the two nodes that cannot be one person's. The other arrays have one entry
+    per event: night, kind (see EVENTS), member (root), other (root or −1), node and link that it is about (−1: none).
     """
 
     root: NDArray[np.int64]
@@ -371,8 +371,9 @@ def resolve_tables(
 
     Returns:
         what ('node', 'refusal', 'event') and node_no, member_no, other_no, link_no (bigint), night (date), kind (text).
-        A node has its member's smallest node, or null when no statement names it any more; a refused link the kind that it would break and two nodes that stand
-        against each other; an event its night, kind, member, other member, node and link.
+        A node has its member's smallest node, or null when no statement names it any more; a refused link the kind
+        that it would break and two nodes that stand against each other; an event its night, kind, member, other
+        member, node and link.
     """
     kinds = nodes.column("id_kind").combine_chunks().dictionary_encode()
     classes = kinds.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -404,7 +405,6 @@ def resolve_tables(
     is_account = np.array([not (n == "phone" or n.startswith("pos_member ")) for n in names] + [False])[
         classes
     ]
-    forever = np.iinfo(np.int64).max
     count = nodes.num_rows
     found = resolve(
         Nodes(
@@ -412,8 +412,8 @@ def resolve_tables(
             nights(nodes, "until_on", FOREVER),
             classes,
             nodes.column("thing").to_numpy().view(np.int64),
-            np.where(is_account, -forever, seconds(nodes, "starts_at", -forever)),
-            np.where(is_account, forever, seconds(nodes, "ends_at", forever - 1) + 1),
+            np.where(is_account, -FOREVER, seconds(nodes, "starts_at", -FOREVER)),
+            np.where(is_account, FOREVER, seconds(nodes, "ends_at", FOREVER - 1) + 1),
         ),
         Links(
             seconds(links, "node_a", 0),
@@ -467,9 +467,7 @@ def _link_numbers(links: pa.Table, positions: NDArray[np.int64]) -> NDArray[np.i
 def _part(what: str, **columns: NDArray) -> pa.Table:
     """Rows of one sort; −1 and absent columns are null."""
     count = len(next(iter(columns.values())))
-    arrays: dict[str, pa.Array] = {
-        "what": pa.array([what] * 1).take(pa.array(np.zeros(count, dtype=np.int64)))
-    }
+    arrays: dict[str, pa.Array] = {"what": pa.repeat(what, count)}
     for name in ("node_no", "member_no", "other_no", "link_no"):
         values = columns.get(name)
         arrays[name] = (

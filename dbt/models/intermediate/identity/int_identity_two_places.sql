@@ -58,12 +58,13 @@ visits as (
 following as (
     select
         *,
-        lag(node_no) over (partition by group_no, role order by visited_at, record_key, node_no) as node_before,
-        lag(lng) over (partition by group_no, role order by visited_at, record_key, node_no) as lng_before,
-        lag(lat) over (partition by group_no, role order by visited_at, record_key, node_no) as lat_before,
-        lag(visited_at) over (partition by group_no, role order by visited_at, record_key, node_no) as visited_before,
-        lag(first_seen_on) over (partition by group_no, role order by visited_at, record_key, node_no) as seen_before
+        lag(node_no) over visits_in_turn as node_before,
+        lag(lng) over visits_in_turn as lng_before,
+        lag(lat) over visits_in_turn as lat_before,
+        lag(visited_at) over visits_in_turn as visited_before,
+        lag(first_seen_on) over visits_in_turn as seen_before
     from visits
+    window visits_in_turn as (partition by group_no, role order by visited_at, record_key, node_no)
 ),
 
 meetings as (

@@ -21,36 +21,12 @@ members as (
     select * from {{ ref("int_identity_members") }}
 ),
 
-nodes as (
-    select * from {{ ref("int_identity_nodes") }}
-),
-
-edges as (
-    select * from {{ ref("int_identity_edges") }}
-),
-
-resolution as (
-    select * from {{ ref("int_identity_resolution") }} where what = 'refusal'
+overruled as (
+    select * from {{ ref("int_identity_overruled") }}
 ),
 
 phones as (
     select identifier, masked from {{ ref("int_identity_affected_statements") }} where namespace = 'phone'
-),
-
--- refused because two stronger links say otherwise
-overruled as (
-    select
-        edges.namespace_a,
-        edges.identifier_a,
-        edges.namespace_b,
-        edges.identifier_b,
-        edges.segment_b,
-        {{ identity_overruled("resolution.kind") }} as reason,
-        resolution.kind || ': ' || nodes_a.identifier || ' <> ' || nodes_b.identifier as evidence
-    from resolution
-    inner join edges on resolution.link_no = edges.link_no
-    inner join nodes as nodes_a on resolution.node_no = nodes_a.node_no
-    inner join nodes as nodes_b on resolution.other_no = nodes_b.node_no
 ),
 
 masks as (
@@ -73,7 +49,7 @@ final as (
         masks.masked as masked_b,
         coalesce(links.refusal, overruled.reason) is null as followed,
         coalesce(links.refusal, overruled.reason) as reason,
-        coalesce(overruled.evidence, nullif(rtrim(substr(links.evidence, 1, links.rule_at - 1), '; '), '')) as evidence,
+        coalesce(overruled.cause, nullif(rtrim(substr(links.evidence, 1, links.rule_at - 1), '; '), '')) as evidence,
         links.rule,
         substr(links.evidence, links.rule_at + length(links.rule) + 1) as record,
         cast(links.strength as integer) as strength,

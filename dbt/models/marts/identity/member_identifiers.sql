@@ -8,18 +8,20 @@
 
 -- depends_on: {{ ref("int_identity_affected_ids") }}
 
--- how an identifier became known: the record that named it first
-with rules as (
-    select
-        namespace,
-        identifier,
-        kind || '.' || feed || '.' || basis as rule,
-        row_number() over (
-            partition by namespace, identifier
-            order by first_seen_on, case role when 'own' then 1 else 2 end, kind, feed, precedence
-        ) as place
-    from {{ ref("int_identity_affected_statements") }}
-    where role in ('own', 'said', 'payer')
+with statements as (
+    select * from {{ ref("int_identity_affected_statements") }}
+),
+
+links as (
+    select * from {{ ref("int_identity_links") }}
+),
+
+held_numbers as (
+    select * from {{ ref("int_identity_holds") }}
+),
+
+thing_members as (
+    select * from {{ ref("int_identity_thing_members") }}
 ),
 
 members as (
@@ -34,15 +36,28 @@ tenures as (
     select * from {{ ref("int_identity_phone_tenures") }}
 ),
 
+-- how an identifier became known: the record that named it first
+rules as (
+    select
+        namespace,
+        identifier,
+        kind || '.' || feed || '.' || basis as rule,
+        row_number() over (
+            partition by namespace, identifier
+            order by first_seen_on, case role when 'own' then 1 else 2 end, kind, feed, precedence
+        ) as place
+    from statements
+    where role in ('own', 'said', 'payer')
+),
+
 -- holders that moved on to another number, and cards whose number was replaced
 holds as (
     select
-        members.member_id,
-        holds.phone,
-        min(holds.starts_at) as starts_at,
-        case when max(case when holds.has_moved then 0 else 1 end) = 0 then max(holds.ends_at) end as left_at
-    from {{ ref("int_identity_holds") }} as holds
-    inner join {{ ref("int_identity_thing_members") }} as members on holds.holder = members.thing
+        thing_members.member_id,
+        held_numbers.phone,
+        case when max(case when held_numbers.has_moved then 0 else 1 end) = 0 then max(held_numbers.ends_at) end as left_at
+    from held_numbers
+    inner join thing_members on held_numbers.holder = thing_members.thing
     group by 1, 2
 ),
 
@@ -84,7 +99,7 @@ shared as (
         cast(max(tenures.valid_to) as date) as valid_to,
         links.refusal as basis,
         true as is_shared
-    from {{ ref("int_identity_links") }} as links
+    from links
     inner join members
         on
             links.namespace_a = members.namespace
