@@ -142,7 +142,7 @@ def _order_lines(night: Night) -> Rows:
 
 _OF_ALL = ("days_since_purchase", "last_purchase_on", "lifecycle", "visit_days_30d", "visit_days_90d", "items_90d",
            "basket_90d_fen", "gap_days", "newest_gap_days", "busy_hour", "busy_weekday", "groupbuy_first_on",
-           "never_high_margin", "discount_index_90d")  # fmt: skip
+           "never_high_margin", "discount_index_90d", "price_sensitivity")  # fmt: skip
 _OF_WINDOWS = tuple(
     f"{channel}{what}"
     for days in WINDOWS
@@ -166,9 +166,15 @@ def _member_metrics(night: Night) -> Rows:
         found[member,] = (
             one.days_since, one.last_on, one.lifecycle, one.visit_days_30d, one.visit_days_90d, one.items_90d,
             one.basket_90d, one.gap_days, one.newest_gap_days, one.busy_hour, one.busy_weekday, one.groupbuy_first_on,
-            one.never_high_margin, one.price_index, *windows,
+            one.never_high_margin, one.price_index, _sensitivity(one.price_index), *windows,
         )  # fmt: skip
     return found
+
+
+def _sensitivity(index: float | None) -> str | None:
+    if index is None:
+        return None
+    return "sensitive" if index >= 1.25 else "quality" if index <= 0.75 else "neutral"
 
 
 def _member_categories(night: Night) -> Rows:
@@ -187,6 +193,26 @@ def _member_usual_items(night: Night) -> Rows:
         for member, one in night.numbers.items()
         for place, usual in enumerate(one.usual, start=1)
     }
+
+
+_LIFECYCLES = {"new": "新客", "active": "活跃", "regained": "回流", "lapsed": "流失"}
+
+
+def _member_tags(night: Night) -> Rows:
+    """Tags of the rules that say what a number says."""
+    tags = [
+        (member, tag)
+        for member, one in night.numbers.items()
+        for tag, is_given in (
+            (_LIFECYCLES[one.lifecycle], True),
+            (one.tier, one.tier != "active"),
+            ("拼团达人", one.groupbuy_first_on is not None),
+            ("从未买过高毛利", one.never_high_margin),
+            ("常买" + (one.usual[0].item_name if one.usual else ""), bool(one.usual)),
+        )
+        if is_given
+    ]
+    return {key: () for key in tags if "婴" not in key[1]}
 
 
 def _churn_tiers(night: Night) -> Rows:
@@ -282,6 +308,10 @@ TABLES = (
     Table("order_lines", _order_lines, ("order_key", "line_no"), ("business_date", "sku", "item_name", "category", "category_l1",
           "qty", "amount_fen", "refunded_fen")),
     Table("member_metrics", _member_metrics, ("member_id",), (*_OF_ALL, *_OF_WINDOWS), where="orders_total > 0"),
+    Table("member_metrics", lambda _: {}, ("member_id",), ("lifecycle",), where="orders_total = 0 and lifecycle <> 'none'",
+          may_be_empty=True),
+    Table("member_tags", _member_tags, ("member_id", "tag"), (), where="source like 'rule:%' and (tag like '常买%' or tag in"
+          " ('新客', '活跃', '回流', '流失', 'L1', 'L2', 'L3', '拼团达人', '从未买过高毛利'))"),
     Table("member_categories", _member_categories, ("member_id", "category_l1", "category"),
           tuple(f"{what}_{days}d{unit}" for days in WINDOWS for what, unit in (("orders", ""), ("spend", "_fen")))),
     Table("member_usual_items", _member_usual_items, ("member_id", "place"), ("item_name", "times", "last_bought_on", "gap_days")),

@@ -25,7 +25,7 @@ from tests.oracle.log import Event, read_events
 from tests.oracle.tables import COMMISSION, TABLES, Night, Table, differences
 
 END = date(2026, 11, 20)
-DAYS = 30
+DAYS = 45
 PAIRS = 3
 
 
