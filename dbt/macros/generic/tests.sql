@@ -17,6 +17,17 @@ having
 {% endtest %}
 
 
+{# Rows that lack one of the named columns, found in one scan. #}
+{% test all_filled(model, columns) %}
+select *
+from {{ model }}
+where
+    {%- for column in columns %}
+    {{ 'or ' if not loop.first }}{{ column }} is null
+    {%- endfor %}
+{% endtest %}
+
+
 {# Values outside [min_value, max_value]; either end may be left open. Nulls pass. #}
 {% test accepted_range(model, column_name, min_value=none, max_value=none) %}
 select {{ column_name }}
