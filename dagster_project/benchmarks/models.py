@@ -30,7 +30,8 @@ class Model:
     """One model as the timed process needs it.
 
     cold, warm: SQL of a first and of a later build; a Python model has `path` instead. affected: the relation whose
-    rows say what a later build takes out, by affected_columns, and by `number` where both have one. is_timed: the resolver's own, or made of what is.
+    rows say what a later build takes out, by affected_columns, and by `number` where both have one; days: one whose
+    business dates go whole. is_timed: the resolver's own, or made of what is.
     is_mart: a result.
     """
 
@@ -42,6 +43,7 @@ class Model:
     affected: str
     affected_columns: list[str]
     number: str
+    days: str
     language: str
     cold: str
     warm: str
@@ -185,7 +187,7 @@ def _model(
     is_python = node.language == "python"
     key = node.config.unique_key or []
     keys = [key] if isinstance(key, str) else list(key)
-    affected = node.config.meta.get("affected", "")
+    affected, days = (node.config.meta.get(name, "") for name in ("affected", "days"))
     parents = [
         manifest.nodes.get(name) or manifest.sources[name]
         for name in node.depends_on.nodes
@@ -198,6 +200,7 @@ def _model(
         unique_key=keys,
         strategy=node.config.incremental_strategy or "append",
         affected=next(p.relation_name for p in parents if p.name == affected) if affected else "",
+        days=next(p.relation_name for p in parents if p.name == days) if days else "",
         affected_columns=node.config.meta.get("affected_columns", keys),
         number=node.config.meta.get("number", ""),
         language=node.language,
@@ -271,6 +274,10 @@ def _store(connection: duckdb.DuckDBPyConnection, model: Model, body: str, is_la
             connection.execute(f"delete from {model.relation}")
         elif model.strategy == "affected":
             _delete(connection, model, model.affected, model.affected_columns)
+            if model.days:
+                connection.execute(
+                    f"delete from {model.relation} where business_date in (select business_date from {model.days})"
+                )
         elif model.unique_key and model.strategy != "append":
             _delete(connection, model, "bench_arrivals", model.unique_key)
         connection.execute(f"insert into {model.relation} by name select * from bench_arrivals")
@@ -278,15 +285,16 @@ def _store(connection: duckdb.DuckDBPyConnection, model: Model, body: str, is_la
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, model: Model, affected: str, columns: list[str]) -> None:
-    pairs = zip(model.unique_key, columns, strict=True)
-    # two keys that are null are one row's only where the rows themselves say what goes
-    is_same = "=" if model.strategy == "affected" else "is not distinct from"
-    same = " and ".join(f"kept.{mine} {is_same} affected.{theirs}" for mine, theirs in pairs)
-    if model.strategy == "affected" and model.number:
-        same = f"kept.{model.number} in (select {model.number} from {affected}) and {same}"
-    connection.execute(
-        f"delete from {model.relation} as kept where exists (select 1 from {affected} as affected where {same})"
-    )
+    if model.strategy == "affected":
+        going = f"({', '.join(model.unique_key)}) in (select {', '.join(columns)} from {affected})"
+        if model.number:
+            going = f"{model.number} in (select {model.number} from {affected}) and {going}"
+    else:
+        # rows whose keys are null are the same rows
+        pairs = zip(model.unique_key, columns, strict=True)
+        same = " and ".join(f"kept.{mine} is not distinct from affected.{theirs}" for mine, theirs in pairs)
+        going = f"exists (select 1 from {affected} as affected where {same})"
+    connection.execute(f"delete from {model.relation} as kept where {going}")
 
 
 def python_function(model: Model) -> Callable[..., Any]:

@@ -12,18 +12,23 @@
 
 {# Rows of what the night may have changed go, whether or not it has new ones, and its new ones come. The model names
    them in its meta: `affected`, a model with the columns of unique_key (`affected_columns`, when they are named
-   otherwise), and, where both have one, `number`: a number of the key, which is compared faster than the key. #}
+   otherwise), and, where both have one, `number`: a number of the key, which is compared faster than the key. All rows of
+   a day go that is in `days`, a model with a business_date. #}
 {% macro get_incremental_affected_sql(arguments) %}
     {% set columns = get_quoted_csv(arguments.dest_columns | map(attribute="name")) %}
     {% set key = [arguments.unique_key] if arguments.unique_key is string else arguments.unique_key %}
     {% set meta = config.get("meta") %}
     {% set theirs = meta.get("affected_columns", key) %}
     delete from {{ arguments.target_relation }} as kept
-    where {% if "number" in meta %}kept.{{ meta.number }} in (select {{ meta.number }} from {{ ref(meta.affected) }}) and {% endif %}exists (
-        select 1
-        from {{ ref(meta.affected) }} as affected
-        where {% for column in key %}kept.{{ column }} = affected.{{ theirs[loop.index0] }}{% if not loop.last %} and {% endif %}{% endfor %}
-    );
+    where {% if "number" in meta %}kept.{{ meta.number }} in (select {{ meta.number }} from {{ ref(meta.affected) }}) and {% endif %}
+        {# not EXISTS: were `affected` a view, it would be asked again and again #}
+        ({% for column in key %}kept.{{ column }}{% if not loop.last %}, {% endif %}{% endfor %}) in (
+            select {{ theirs | join(", ") }} from {{ ref(meta.affected) }}
+        );
+    {%- if "days" in meta %}
+    delete from {{ arguments.target_relation }}
+    where business_date in (select business_date from {{ ref(meta.days) }});
+    {%- endif %}
     insert into {{ arguments.target_relation }} ({{ columns }})
     select {{ columns }} from {{ arguments.temp_relation }};
 {% endmacro %}

@@ -1,12 +1,19 @@
 {# What one kind of seller sold and got back, per seller, shop and business date: `seller` is a column of int_orders. Of a
-   return whose sale is unknown nobody knows who sold it. A night makes the days anew that it touched. #}
+   return whose sale is unknown nobody knows who sold it. A night makes the days anew that it touched, and of sales that
+   changed hands those of their sellers. #}
 
 {% macro seller_days(seller) %}
+{% set touched = ref('int_touched_seller_days') %}
+{% set theirs = ['seller_id', 'store_code', 'business_date'] %}
 {{ config(
     materialized="incremental",
     incremental_strategy="affected",
-    unique_key="business_date",
-    meta={"affected": "int_touched_days"},
+    unique_key=[seller, "store_code", "business_date"],
+    meta={
+        "affected": "int_touched_seller_days",
+        "affected_columns": ["seller_id", "store_code", "business_date"],
+        "days": "int_touched_sale_days",
+    },
     on_schema_change="fail",
 ) }}
 
@@ -51,7 +58,7 @@ sold as (
         on sales.order_key = items.order_key
     where
         sales.is_purchase
-        and {{ touched_rows('sales.business_date', ref('int_touched_days')) }}
+        and {{ touched_day_rows(['sales.' ~ seller, 'sales.shop', 'sales.business_date'], touched, theirs) }}
     group by sales.{{ seller }}, sales.shop, sales.business_date
 
 ),
@@ -66,7 +73,7 @@ given_back as (
     from refunds
     inner join sales
         on refunds.order_key = sales.order_key
-    where {{ touched_rows('refunds.business_date', ref('int_touched_days')) }}
+    where {{ touched_day_rows(['sales.' ~ seller, 'sales.shop', 'refunds.business_date'], touched, theirs) }}
     group by sales.{{ seller }}, sales.shop, refunds.business_date
 
 ),

@@ -10,6 +10,21 @@
 {%- endmacro %}
 
 
+{# The same for facts by day, which are made anew for the days of touched sales, and for the keys (`columns`: of the row,
+   as the list `keys` has them in `their_columns`) of sales that only changed hands. #}
+{% macro touched_day_rows(columns, keys, their_columns) -%}
+    {%- set days = ref('int_touched_sale_days') -%}
+    {%- if is_incremental() -%}
+    (
+        {{ columns | last }} in (select business_date from {{ days }})
+        or ({{ columns | join(', ') }}) in (select {{ their_columns | join(', ') }} from {{ keys }})
+    )
+    {%- else -%}
+    true
+    {%- endif -%}
+{%- endmacro %}
+
+
 {# Rows whose newest version tonight's batches brought. #}
 {% macro arrived_tonight() -%}
     batch_id in (select batch_id from {{ source('ops', 'pending_batches') }})

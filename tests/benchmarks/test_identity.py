@@ -303,7 +303,7 @@ def test_each_way_on_a_recycled_number(by_hand: Path, way: str, groups: list[set
 def model(name: str, **about: object) -> models.Model:
     plain = {
         "name": name, "relation": name, "materialized": "table", "unique_key": [], "strategy": "delete+insert", "affected": "",
-        "affected_columns": [], "number": "",
+        "affected_columns": [], "number": "", "days": "",
         "language": "sql", "cold": "", "warm": "", "path": "", "refs": {}, "config": {}, "is_timed": True, "is_mart": True,
     }  # fmt: skip
     return models.Model(**(plain | about))  # type: ignore[arg-type]

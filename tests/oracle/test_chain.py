@@ -96,7 +96,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WECOM_SECRET", "demo")
         patch.delenv("LINLI_KEY", raising=False)  # the chain makes a key of its own
-        yield _story(Shop(tmp_path_factory.mktemp("story") / "chain", seed=12))
+        yield _story(Shop(tmp_path_factory.mktemp("story") / "chain", seed=16))
 
 
 def _story(shop: Shop) -> Story:

@@ -1,40 +1,46 @@
 -- Grain: one row per sale or return of a till that has lines which do not add up to what was paid.
 -- A list of mismatches to look into, e.g. a receipt whose lines came in two files and whose net tells of the newer only:
 -- the ticket keeps counting by its net, nothing is taken away and nothing added.
+{{ config(
+    materialized="incremental",
+    incremental_strategy="affected",
+    unique_key="record_no",
+    meta={"affected": "int_touched_sales"},
+) }}
 
 with
 
 tickets as (
 
     select * from {{ ref('stg_pos__tickets') }}
-    where kind in ('sale', 'return')
+    where kind in ('sale', 'return') and {{ touched_rows('sale_no', ref('int_touched_sales'), 'record_no') }}
 
 ),
 
 lines as (
 
     select * from {{ ref('stg_pos__ticket_lines') }}
+    where {{ touched_rows('sale_no', ref('int_touched_sales'), 'record_no') }}
 
 ),
 
 listed as (
 
     select
-        connection,
-        store_code,
-        ticket_id,
+        sale_no,
         count(*) as lines,
         -- money is positive on returns too, whatever sign a till gives it; a gift costs nothing, whatever it shows
         abs(sum(case when coalesce(is_gift, false) then 0 else amount_fen end)) as lines_fen,
         sum(coalesce(discount_fen, 0)) as line_discount_fen
     from lines
-    group by connection, store_code, ticket_id
+    group by sale_no
 
 ),
 
 compared as (
 
     select
+        tickets.sale_no as record_no,
         tickets.connection,
         tickets.store_code,
         tickets.ticket_id,
@@ -48,9 +54,7 @@ compared as (
         listed.lines_fen - abs(tickets.net_fen) as difference_fen
     from tickets
     inner join listed
-        on tickets.connection = listed.connection
-        and tickets.store_code = listed.store_code
-        and tickets.ticket_id = listed.ticket_id
+        on tickets.sale_no = listed.sale_no
 
 ),
 
@@ -68,6 +72,7 @@ readings as (
 final as (
 
     select
+        record_no,
         connection,
         store_code,
         ticket_id,

@@ -10,14 +10,6 @@ run_context as (
 
 ),
 
-touched as (
-
-    select business_date
-    from {{ ref('int_touched_days') }}
-    where fact in ('orders', 'order_lines')
-
-),
-
 come as (
 
     select distinct orders.business_date
@@ -31,7 +23,7 @@ come as (
 
 final as (
 
-    select business_date from touched where business_date is not null
+    select business_date from {{ ref('int_touched_sale_days') }}
 
     union
 
