@@ -146,7 +146,17 @@ def dbt(folder: Path, manifest: Any, command: list[str], variables: str, models:
     folders += ["--target-path", str(target), "--log-path", str(target)]
     with (target / "dbt.out").open("a", encoding="utf-8") as chatter, redirect_stdout(chatter):
         outcome: Any = dbtRunner(manifest=manifest).invoke(
-            [*command, "--quiet", "--log-level-file", "none", "--vars", variables, *folders, "--select", *names]
+            [
+                *command,
+                "--quiet",
+                "--log-level-file",
+                "none",
+                "--vars",
+                variables,
+                *folders,
+                "--select",
+                *names,
+            ]
         )
     if not outcome.success:
         failed = [

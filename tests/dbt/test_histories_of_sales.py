@@ -39,7 +39,14 @@ TOUCHED = ("int_touched_days", "int_touched_members", "int_touched_sale_days", "
 TOUCHED += ("int_touched_seller_days",)
 OF_DAYS = ("product_days", "cashier_days", "leader_days")
 UNBALANCED = ("int_pos_lines_unbalanced", "int_pos_tenders_unbalanced")
-COUNTED = ("int_order_items", "int_product_refunds", *OF_DAYS, "int_pair_touched_days", "int_pair_days", *UNBALANCED)
+COUNTED = (
+    "int_order_items",
+    "int_product_refunds",
+    *OF_DAYS,
+    "int_pair_touched_days",
+    "int_pair_days",
+    *UNBALANCED,
+)
 MODELS = (*STAGED, *SETTLED, *OWNED, *TOUCHED, *COUNTED, "int_stale_members")
 # what a rebuild must have made the same, besides the facts
 KEPT = {

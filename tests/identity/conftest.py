@@ -140,7 +140,9 @@ class World:
         folders = {"project-dir": PROJECT, "profiles-dir": PROJECT}
         folders |= {"target-path": self.folder / "target", "log-path": self.folder / "logs"}
         options = [part for name, path in folders.items() for part in (f"--{name}", str(path))]
-        result = dbtRunner(manifest=manifest()).invoke([*command, "--quiet", "--log-level-file", "none", *options])
+        result = dbtRunner(manifest=manifest()).invoke(
+            [*command, "--quiet", "--log-level-file", "none", *options]
+        )
         failed = [
             (r.node.name, r.message) for r in result.result or () if r.status not in ("success", "pass")
         ]

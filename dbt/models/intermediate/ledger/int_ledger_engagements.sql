@@ -1,4 +1,5 @@
 -- Grain: one row per coupon event or entry of points that a person had a hand in, as its record says it.
+{{ config(materialized="view") }}
 
 with
 
