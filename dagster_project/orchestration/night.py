@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -10,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import sqlalchemy
-from sqlalchemy.engine import Engine
 
-from dagster_project.config import Chain, load_chain
+from dagster_project.config import load_chain
 from dagster_project.landing.misplaced import Misplaced, misplaced_data
 from dagster_project.lang import tr
 from dagster_project.orchestration.build import QUIET, build_definitions
 from dagster_project.orchestration.lock import only_run
 from dagster_project.orchestration.progress import listening
+from dagster_project.orchestration.run_history import open_history
 from dagster_project.orchestration.usable import Finding, findings_text
 from dagster_project.publish import Publication, current_publication, recover
 
@@ -46,27 +44,6 @@ class NightResult:
     @property
     def total_seconds(self) -> float:
         return sum(self.seconds.values())
-
-
-def dagster_instance(chain: Chain) -> dg.DagsterInstance:
-    """The chain's own run history in <chain>/.dagster; telemetry off, writers one at a time."""
-    home = chain.paths.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    settings = home / "dagster.yaml"
-    if not settings.exists():
-        settings.write_text(
-            "telemetry:\n  enabled: false\nconcurrency:\n  pools:\n    default_limit: 1\n"
-            "run_monitoring:\n  enabled: true\n",
-            encoding="utf-8",
-        )
-    sqlalchemy.event.listen(Engine, "connect", _no_sync_per_commit)
-    return dg.DagsterInstance.from_config(str(home))
-
-
-def _no_sync_per_commit(connection: Any, _record: Any) -> None:
-    """Run history is many small commits: with its write-ahead log SQLite stays whole without a sync after each."""
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("pragma synchronous = normal")
 
 
 def _settle_killed_runs(instance: dg.DagsterInstance) -> None:
@@ -101,7 +78,7 @@ def run_nights(
             "dagster/asset_partition_range_start": start.isoformat(),
             "dagster/asset_partition_range_end": end.isoformat(),
         }
-    with only_run(chain), dagster_instance(chain) as instance, listening(progress):
+    with only_run(chain), open_history(chain.paths.dagster_home) as instance, listening(progress):
         _settle_killed_runs(instance)
         # a publication that a kill left half switched is finished first: the nights of this run depend on it
         recover(chain.paths.warehouse, chain.paths)

@@ -171,9 +171,9 @@ def _member_metrics(night: Night) -> Rows:
     return found
 
 
-def _sensitivity(index: float | None) -> str | None:
+def _sensitivity(index: float | None) -> str:
     if index is None:
-        return None
+        return "unknown"
     return "sensitive" if index >= 1.25 else "quality" if index <= 0.75 else "neutral"
 
 

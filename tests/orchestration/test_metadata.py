@@ -15,8 +15,9 @@ import duckdb
 import pytest
 
 from dagster_project.config import load_chain
-from dagster_project.orchestration.night import dagster_instance, run_nights
+from dagster_project.orchestration.night import run_nights
 from dagster_project.orchestration.preview import preview_table
+from dagster_project.orchestration.run_history import open_history
 from dagster_project.publish import current_publication
 
 NIGHT = date(2026, 11, 21)
@@ -54,7 +55,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Map
         patch.delenv("LINLI_KEY", raising=False)  # the chain makes a key of its own
         result = run_nights(root, NIGHT, NIGHT)
     assert result.success, result.failures
-    with dagster_instance(load_chain(root)) as instance:
+    with open_history(load_chain(root).paths.dagster_home) as instance:
         found: dict[str, Mapping[str, Any]] = {}
         for key in instance.all_asset_keys():
             event = instance.get_latest_materialization_event(key)
