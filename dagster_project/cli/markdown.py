@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dagster_project.cli.options import chain_option
+from dagster_project.cli.options import chain_option, instant_of
 from dagster_project.cli.run import show_warnings
 from dagster_project.lang import tr
 
@@ -27,22 +27,12 @@ def markdown(chain: Path, day: datetime, live: bool, instant: str) -> None:
         export WECOM_SECRET=demo
         linli markdown --chain data/demo --date 2026-11-22 --live
     """
-    from dagster_project.activation import push_instant
     from dagster_project.config import load_chain
     from dagster_project.orchestration.markdown import run_evening
 
     loaded = load_chain(chain)
     show_warnings(loaded.warnings)
-    try:
-        at = push_instant(loaded, instant)
-    except ValueError:
-        raise click.BadParameter(
-            tr(
-                f"{instant!r} 应为 now 或 2026-11-22T16:30 这样的时间",
-                f"{instant!r} is neither now nor an ISO time",
-            ),
-            param_hint="'--at'",
-        ) from None
+    at = instant_of(loaded, instant, example="2026-11-22T16:30")
     say = lambda text: click.echo(f"  · {text}")  # noqa: E731
     result = run_evening(chain, day.date(), live=live, at=at, progress=say)
     goods, shops = sum(result.shops.values()), len(result.shops)

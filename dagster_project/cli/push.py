@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dagster_project.cli.options import chain_option
+from dagster_project.cli.options import chain_option, instant_of
 from dagster_project.cli.run import show_warnings
 from dagster_project.lang import tr
 
@@ -28,21 +28,11 @@ def push(chain: Path, night: datetime, live: bool, instant: str) -> None:
     重复执行不会重复发送；中途被打断后再执行一次即可继续。
     """
     from dagster_project.activation import push as run_push
-    from dagster_project.activation import push_instant
     from dagster_project.config import load_chain
 
     loaded = load_chain(chain)
     show_warnings(loaded.warnings)
-    try:
-        at = push_instant(loaded, instant)
-    except ValueError:
-        raise click.BadParameter(
-            tr(
-                f"{instant!r} 应为 now 或 2026-11-22T10:00 这样的时间",
-                f"{instant!r} is neither now nor an ISO time",
-            ),
-            param_hint="'--at'",
-        ) from None
+    at = instant_of(loaded, instant, example="2026-11-22T10:00")
     say = (lambda text: click.echo(f"  · {text}")) if live else None
     report = run_push(loaded, night.date(), live=live, at=at, progress=say)
     click.echo(report.render())
