@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlglot import exp, parse_one
@@ -48,16 +49,23 @@ class Made:
 
 
 def trace_columns(sql: str, columns: Mapping[Relation, Mapping[str, str]]) -> dict[str, Made]:
-    """Output column (and `ROWS`) → what it comes from; {} when the SQL cannot be read.
+    """Output column (and `ROWS`) → what it comes from; {} when the SQL cannot be read. Not to be changed.
 
     Args:
         columns: column types of the tables that may be read.
     """
+    near = ((relation, tuple(kinds.items())) for relation, kinds in columns.items() if relation[1] in sql)
+    return _trace(sql, tuple(sorted(near)))
+
+
+# most models are the same SQL night after night, and in a rebuild
+@lru_cache(maxsize=1024)
+def _trace(sql: str, columns: tuple[tuple[Relation, tuple[tuple[str, str], ...]], ...]) -> dict[str, Made]:
     try:
         tree = parse_one(sql, dialect="duckdb")
         named = {(table.db, table.name) for table in tree.find_all(exp.Table)}
         schema: dict[str, dict[str, dict[str, str]]] = {}
-        for (name, table), kinds in columns.items():
+        for (name, table), kinds in columns:
             if (name, table) in named:
                 schema.setdefault(name, {})[table] = dict(kinds)
         known = MappingSchema({"warehouse": schema}, dialect="duckdb")

@@ -192,7 +192,7 @@ class Dbt:
     def run(self, warehouse: Warehouse, *command: str) -> dict[str, str]:
         """Runs a dbt command; returns status and message of what did not succeed, by node id."""
         os.environ["LINLI_WAREHOUSE"] = str(warehouse.path)
-        options = ["--quiet", "--log-level-file", "none"]
+        options = ["--quiet", "--log-level-file", "none", "--no-write-json"]
         options += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         options += ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
         options += ["--vars", json.dumps({"segment_plan": plan_variable(SEGMENTS)})]

@@ -141,7 +141,7 @@ class World:
         folders |= {"target-path": self.folder / "target", "log-path": self.folder / "logs"}
         options = [part for name, path in folders.items() for part in (f"--{name}", str(path))]
         result = dbtRunner(manifest=manifest()).invoke(
-            [*command, "--quiet", "--log-level-file", "none", *options]
+            [*command, "--quiet", "--log-level-file", "none", "--no-write-json", *options]
         )
         failed = [
             (r.node.name, r.message) for r in result.result or () if r.status not in ("success", "pass")

@@ -78,14 +78,17 @@ def metrics(known: Known, rules: Rules | None = None) -> dict[str, Metrics]:
         if one.member:
             mine[one.member].append(one)
     chosen = rules or Rules()
-    out = {member: _of_member(member, bought, known.as_of, chosen) for member, bought in mine.items()}
+    beginning = min((one.day for bought in mine.values() for one in bought), default=known.as_of)
+    out = {
+        member: _of_member(member, bought, known.as_of, beginning, chosen) for member, bought in mine.items()
+    }
     for member, index in _price_indices(known, chosen).items():
         if member in out:
             out[member].price_index = index
     return out
 
 
-def _of_member(member: str, bought: list[Bought], as_of: date, rules: Rules) -> Metrics:
+def _of_member(member: str, bought: list[Bought], as_of: date, beginning: date, rules: Rules) -> Metrics:
     days = sorted({one.day for one in bought})
     gaps = [(b - a).days for a, b in pairwise(days)]
     since = (as_of - days[-1]).days
@@ -97,7 +100,7 @@ def _of_member(member: str, bought: list[Bought], as_of: date, rules: Rules) -> 
         last_on=days[-1],
         days_since=since,
         tier=next(name for name, edge in rules.tiers if since >= edge),
-        lifecycle=_lifecycle(days, gaps, as_of, rules),
+        lifecycle=_lifecycle(days, gaps, as_of, beginning, rules),
         windows={n: _window(recent[n]) for n in WINDOWS},
         visit_days_30d=len({one.day for one in recent[30]}),
         visit_days_90d=len({one.day for one in recent[90]}),
@@ -130,11 +133,11 @@ def _most(values: object) -> int:
     return min(counted, key=lambda value: (-counted[value], value))
 
 
-def _lifecycle(days: list[date], gaps: list[int], as_of: date, rules: Rules) -> str:
-    """lapsed, new, regained or active, in this order of precedence."""
+def _lifecycle(days: list[date], gaps: list[int], as_of: date, beginning: date, rules: Rules) -> str:
+    """lapsed, new, regained or active, in this order of precedence; nobody is new so soon after the data begin."""
     if (as_of - days[-1]).days >= rules.lapsed_days:
         return "lapsed"
-    if (as_of - days[0]).days < rules.new_days:
+    if (as_of - days[0]).days < rules.new_days and (days[0] - beginning).days >= rules.lapsed_days:
         return "new"
     returns = [day for day, gap in zip(days[1:], gaps, strict=True) if gap >= rules.lapsed_days]
     if returns and (as_of - returns[-1]).days < rules.regained_days:

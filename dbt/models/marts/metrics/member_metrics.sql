@@ -237,24 +237,39 @@ homes as (
 
 ),
 
+-- who buys again before she lapses shows up that long after the first day we have; before, nobody can tell who is new
+begun as (
+
+    select
+        sums.member_no,
+        {{ days_between('beginning.first_on', 'sums.first_purchase_on') }} >= rule.lapsed_days as was_new
+    from sums
+    cross join rule
+    cross join (select min(first_purchase_on) as first_on from sums) as beginning
+
+),
+
 lives as (
 
     select
         sums.member_no,
         case
             when sums.days_since_purchase >= rule.lapsed_days then 'lapsed'
-            when {{ days_between('sums.first_purchase_on', 'run_context.as_of_date') }} < rule.new_days then 'new'
+            when
+                begun.was_new
+                and {{ days_between('sums.first_purchase_on', 'run_context.as_of_date') }} < rule.new_days
+                then 'new'
             when {{ days_between('sums.regained_on', 'run_context.as_of_date') }} < rule.regained_days then 'regained'
             else 'active'
         end as lifecycle,
         {{ add_days('sums.last_purchase_on', 'rule.lapsed_days') }} as lapsed_on,
         -- neither new nor regained any more
         greatest(
-            {{ add_days('sums.first_purchase_on', 'rule.new_days') }},
-            coalesce(
-                {{ add_days('sums.regained_on', 'rule.regained_days') }},
-                {{ add_days('sums.first_purchase_on', 'rule.new_days') }}
-            )
+            case
+                when begun.was_new then {{ add_days('sums.first_purchase_on', 'rule.new_days') }}
+                else sums.first_purchase_on
+            end,
+            coalesce({{ add_days('sums.regained_on', 'rule.regained_days') }}, sums.first_purchase_on)
         ) as settled_on,
         case
             when sums.orders_90d > 0
@@ -263,6 +278,8 @@ lives as (
     from sums
     cross join rule
     cross join run_context
+    inner join begun
+        on sums.member_no = begun.member_no
 
 )
 
