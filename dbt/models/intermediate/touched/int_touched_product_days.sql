@@ -6,33 +6,23 @@ with
 
 sales as (
 
-    select order_no from {{ ref('int_touched_orders') }}
-
-),
-
-orders as (
-
-    select order_no, store_code, business_date
-    from {{ ref('int_orders') }}
-    where order_no in (select order_no from sales)
+    select order_no, store_code, business_date from {{ ref('int_touched_orders') }}
 
 ),
 
 lines as (
 
-    select order_no, sku
-    from {{ ref('int_order_lines') }}
-    where order_no in (select order_no from sales)
+    select order_no, sku from {{ ref('int_order_lines') }}
 
 )
 
 select distinct
     coalesce(lines.sku, 'unknown') as sku,
-    coalesce(orders.store_code, 'unknown') as store_code,
-    orders.business_date
+    coalesce(sales.store_code, 'unknown') as store_code,
+    sales.business_date
 from lines
-inner join orders
-    on lines.order_no = orders.order_no
+inner join sales
+    on lines.order_no = sales.order_no
 {%- if not is_incremental() %}
 where false
 {%- endif %}

@@ -6,14 +6,16 @@ with
 
 sales as (
 
-    select * from {{ ref('int_touched_orders') }}
+    select *
+    from {{ ref('int_touched_orders') }}
     where record_no in (select record_no from {{ ref('int_touched_sales') }})
 
 ),
 
 refunds as (
 
-    select * from {{ ref('int_refunds') }}
+    select *
+    from {{ ref('int_refunds') }}
     where
         record_no in (select record_no from sales)
         or touched_run = (select run_seq from {{ source('ops', 'run_context') }})

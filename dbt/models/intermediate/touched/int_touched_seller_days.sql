@@ -6,9 +6,7 @@ with
 
 sales as (
 
-    select *
-    from {{ ref('int_orders') }}
-    where order_no in (select order_no from {{ ref('int_touched_orders') }})
+    select leader_id, cashier_id, store_code, business_date from {{ ref('int_touched_orders') }}
 
 ),
 

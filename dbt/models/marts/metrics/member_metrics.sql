@@ -242,10 +242,9 @@ begun as (
 
     select
         sums.member_no,
-        {{ days_between('beginning.first_on', 'sums.first_purchase_on') }} >= rule.lapsed_days as was_new
+        {{ days_between('min(sums.first_purchase_on) over ()', 'sums.first_purchase_on') }} >= rule.lapsed_days as was_new
     from sums
     cross join rule
-    cross join (select min(first_purchase_on) as first_on from sums) as beginning
 
 ),
 
