@@ -31,8 +31,7 @@ class Model:
 
     cold, warm: SQL of a first and of a later build; a Python model has `path` instead. affected: the relation whose
     rows say what a later build takes out, by affected_columns, and by `number` where both have one; days: one whose
-    business dates go whole. is_timed: the resolver's own, or made of what is.
-    is_mart: a result.
+    business dates go whole. is_timed: the resolver's own, or made of what is. is_mart: a result.
     """
 
     name: str
@@ -144,19 +143,10 @@ def dbt(folder: Path, manifest: Any, command: list[str], variables: str, models:
     names = sorted(manifest.nodes[unique_id].name for unique_id in models)
     folders = ["--project-dir", str(DBT), "--profiles-dir", str(DBT)]
     folders += ["--target-path", str(target), "--log-path", str(target)]
+    quickly = ["--log-level-file", "none"]  # as a night does
     with (target / "dbt.out").open("a", encoding="utf-8") as chatter, redirect_stdout(chatter):
         outcome: Any = dbtRunner(manifest=manifest).invoke(
-            [
-                *command,
-                "--quiet",
-                "--log-level-file",
-                "none",
-                "--vars",
-                variables,
-                *folders,
-                "--select",
-                *names,
-            ]
+            [*command, "--quiet", *quickly, "--vars", variables, *folders, "--select", *names]
         )
     if not outcome.success:
         failed = [

@@ -341,6 +341,23 @@ def test_an_incremental_model_replaces_the_keys_that_arrive_and_keeps_the_others
             models.run_models(con, [model("odd", materialized="snapshot")], "cold")
 
 
+def test_a_night_takes_out_the_keys_and_the_days_that_it_touched() -> None:
+    days = model(
+        "days", materialized="incremental", strategy="affected", unique_key=["k", "business_date"], affected="keys",
+        affected_columns=["key", "on_day"], days="whole",
+        cold="select * from (values ('a', 1, 'old'), ('b', 1, 'kept'), (null, 1, 'kept'), ('a', 2, 'old')) as t(k, business_date, v)",
+        warm="select 'a' as k, 1 as business_date, 'new' as v",
+    )  # fmt: skip
+    with duckdb.connect() as con:
+        con.execute("create table keys as select * from (values ('a', 1), (null, 1)) as t(key, on_day)")
+        con.execute("create table whole as select 2 as business_date")
+        models.run_models(con, [days], "cold")
+        models.run_models(con, [days], "warm")
+        assert con.execute("select v, k from days order by all").fetchall() == [
+            ("kept", "b"), ("kept", None), ("new", "a"),
+        ]  # fmt: skip
+
+
 # ---- the whole command, small
 
 
