@@ -48,8 +48,8 @@ class Made:
         self.indirect |= other.indirect
 
 
-def trace_columns(sql: str, columns: Mapping[Relation, Mapping[str, str]]) -> dict[str, Made]:
-    """Output column (and `ROWS`) → what it comes from; {} when the SQL cannot be read. Not to be changed.
+def trace_columns(sql: str, columns: Mapping[Relation, Mapping[str, str]]) -> Mapping[str, Made]:
+    """Output column (and `ROWS`) → what it comes from; {} when the SQL cannot be read.
 
     Args:
         columns: column types of the tables that may be read.
@@ -60,7 +60,7 @@ def trace_columns(sql: str, columns: Mapping[Relation, Mapping[str, str]]) -> di
 
 # most models are the same SQL night after night, and in a rebuild
 @lru_cache(maxsize=1024)
-def _trace(sql: str, columns: tuple[tuple[Relation, tuple[tuple[str, str], ...]], ...]) -> dict[str, Made]:
+def _trace(sql: str, columns: tuple[tuple[Relation, tuple[tuple[str, str], ...]], ...]) -> Mapping[str, Made]:
     try:
         tree = parse_one(sql, dialect="duckdb")
         named = {(table.db, table.name) for table in tree.find_all(exp.Table)}

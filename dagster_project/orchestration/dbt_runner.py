@@ -80,7 +80,7 @@ def run_dbt(
         if message.info.name in _RESULTS:
             events.append(msg_to_dict(message))
 
-    # the events say what failed; a log of every statement costs two fifths of a small night
+    # the events say what failed; a log of every statement costs a tenth of it
     arguments = ["--log-level-file", "none", "build", "--exclude-resource-type", "unit_test"]
     arguments += ["--vars", variables]
     arguments += ["--full-refresh"] if full_refresh else []
