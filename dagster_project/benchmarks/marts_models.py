@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import yaml
 
 from dagster_project.benchmarks import marts_segments
 from dagster_project.benchmarks.marts_world import (
@@ -27,7 +26,6 @@ from dagster_project.benchmarks.marts_world import (
     fill_night,
 )
 from dagster_project.benchmarks.models import (
-    DBT,
     KEY,
     compiled_plan,
     dbt,
@@ -37,6 +35,7 @@ from dagster_project.benchmarks.models import (
     parsed,
     read_plan,
     run_models,
+    set_as_profile,
     write_plan,
 )
 from dagster_project.segments import Segment, SegmentFile, check, plan_variable
@@ -167,12 +166,10 @@ def run_others(folder: Path) -> None:
 
 def bare_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
     """The warehouse with the settings that dbt's profile gives it."""
-    profile = yaml.safe_load((DBT / "profiles.yml").read_text("utf-8"))["linli"]["outputs"]["duckdb"]
-    config = profile.get("config_options", {}) | {"allow_unsigned_extensions": False}
-    connection = duckdb.connect(str(folder / "chain" / "warehouse.duckdb"), config=config)
-    for name, value in profile.get("settings", {}).items():
-        connection.execute(f"set {name} = '{value}'")
-    connection.execute("set enable_progress_bar = false")
+    connection = duckdb.connect(
+        str(folder / "chain" / "warehouse.duckdb"), config={"allow_unsigned_extensions": False}
+    )
+    set_as_profile(connection)
     return connection
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import yaml
 
 if TYPE_CHECKING:
     from dagster_project.config import Chain
@@ -295,6 +296,26 @@ def _delete(connection: duckdb.DuckDBPyConnection, model: Model, affected: str, 
         same = " and ".join(f"kept.{mine} is not distinct from affected.{theirs}" for mine, theirs in pairs)
         going = f"exists (select 1 from {affected} as affected where {same})"
     connection.execute(f"delete from {model.relation} as kept where {going}")
+
+
+def ancestors(models: list[Model], names: Iterable[str]) -> set[str]:
+    """Names of these models of a plan and of all in it that they are made of."""
+    refs = {model.name: model.refs for model in models}
+    found = set(names)
+    queue = list(found)
+    while queue:
+        near = {name for name in refs[queue.pop()] if name in refs} - found
+        found |= near
+        queue += near
+    return found
+
+
+def set_as_profile(connection: duckdb.DuckDBPyConnection) -> None:
+    """Gives the connection the settings that dbt's profile gives to its own."""
+    profile = yaml.safe_load((DBT / "profiles.yml").read_text("utf-8"))["linli"]["outputs"]["duckdb"]
+    for name, value in profile.get("settings", {}).items():
+        connection.execute(f"set {name} = '{value}'")
+    connection.execute("set enable_progress_bar = false")
 
 
 def python_function(model: Model) -> Callable[..., Any]:

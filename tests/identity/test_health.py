@@ -50,7 +50,7 @@ class Till:
 
 
 def suspects(world):
-    world.dbt("run", "--select", "+identity_suspects")
+    world.run("identity_suspects")
     return dict(world.read("select identifier, reason from identity_suspects"))
 
 
@@ -149,7 +149,7 @@ def test_a_withdrawn_number_is_suspected_no_more_and_a_rebuild_agrees(world):
         row.pop("phone")
     world.arrive("2026-02-01", "pos", "pos__tickets", *corrected)
     assert suspects(world) == {}
-    world.dbt("run", "--full-refresh", "--select", "+identity_suspects")
+    world.run("identity_suspects", rebuild=True)
     assert world.read("select * from identity_suspects") == []
 
 

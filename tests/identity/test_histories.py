@@ -217,15 +217,14 @@ def assert_events_lead_to_members(world: Any) -> None:
 
 
 @pytest.mark.parametrize(("seed", "nights", "days"), [(1, 5, 3), (2, 4, 30), (3, 4, 100)])
-def test_night_by_night_is_at_once(
-    new_world: Callable[[str], Any], seed: int, nights: int, days: int
-) -> None:
+def test_night_by_night_is_at_once(new_world: Callable[..., Any], seed: int, nights: int, days: int) -> None:
     rng = np.random.default_rng(seed)
     history = histories(seed, nights_apart(nights, days))
     days_of_it = list(history)
     # the third file lands after the fourth, and an old one once more
     order = [*days_of_it[:2], days_of_it[3], days_of_it[2], *days_of_it[4:]]
-    by_night, at_once = new_world("by_night"), new_world("at_once")
+    # the shortest lets dbt itself run its nights, the others run what dbt compiled
+    by_night, at_once = new_world("by_night", by_dbt=seed == 2), new_world("at_once")
     for night in order:
         arrive(by_night, night, history[night])
         if night == days_of_it[2]:
