@@ -30,6 +30,7 @@ from dagster_project.benchmarks.models import (
     python_function,
     read_plan,
     run_models,
+    set_as_profile,
     write_plan,
 )
 from dagster_project.warehouse import digest_identity
@@ -189,9 +190,10 @@ where store_code not in (select store_code from ops.stores)
 
 
 def open_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
-    """The built warehouse with two threads and the world attached as `world`, read-only."""
+    """The built warehouse as a night opens it, with two threads and the world attached as `world`, read-only."""
     connection = duckdb.connect(str(folder / "chain" / "warehouse.duckdb"))
-    connection.execute("set threads = 2; set enable_progress_bar = false; set timezone = 'Asia/Shanghai'")
+    set_as_profile(connection)
+    connection.execute("set threads = 2")
     connection.execute(f"attach '{folder / 'world.duckdb'}' as world (read_only)")
     return connection
 
