@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from dagster_project.config.document import Document, KeyPath, read_document
+from dagster_project.config.numbers import refuse_numbers
 from dagster_project.contracts import feeds_of, kinds
 from dagster_project.lang import tr
 
@@ -104,6 +105,7 @@ def read_decisions(path: Path) -> tuple[IdentityDecision, ...]:
                 tr(f"这两条记录在第 {first} 行已经决定过", f"line {first} has decided this pair already"),
             )
         found[pair] = decision
+    refuse_numbers(document)  # the comments too
     return tuple(found.values())
 
 

@@ -100,6 +100,44 @@ def test_a_wrong_value_is_told_with_file_line_and_key(
         load_rules(write(tmp_path, name, text))
 
 
+NUMBER = "13912345678"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("campaigns", f"campaigns:\n  - campaign_id: c1\n    text: 有事打 {NUMBER}\n", r"campaigns\.yml:3 \[campaigns\.0\.text\]"),
+        ("campaigns", "campaigns:\n  - campaign_id: c1\n    text: >\n      有事打 139\n      12345678\n", r"campaigns\.yml:3 \[campaigns\.0\.text\]"),
+        ("campaigns", "campaigns:\n  - campaign_id: c1\n    test_recipients: ['+86 139-1234-5678']\n",
+         r"campaigns\.yml:3 \[campaigns\.0\.test_recipients\.0\]"),
+        ("guards", f"# 试发给 {NUMBER}\n", r"guards\.yml:1"),
+        ("ledger", f"point_factor:\n  {NUMBER}: 2\n", r"ledger\.yml:1 \[point_factor\]"),
+        ("identity", f"placeholder_phones: ['13800138000']\n# 店里的 {NUMBER}\n", r"identity\.yml:2"),
+        ("identity_decisions", f"# {NUMBER} 的本人说的\n", r"identity_decisions\.yml:1"),
+    ],
+)  # fmt: skip
+def test_a_plain_number_is_refused_with_its_place(tmp_path: Path, name: str, text: str, place: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{place}.* 这里不要写手机号.*placeholder_phones") as refused:
+        load_rules(write(tmp_path, name, text))
+    assert NUMBER not in str(refused.value)
+
+
+def test_placeholders_and_masked_numbers_may_stand_in_rules(tmp_path: Path) -> None:
+    packaged = files("dagster_project").joinpath("templates/chain/rules/identity.yml").read_text("utf-8")
+    listed = f"{packaged}# {NUMBER} 是占位号码\n".replace('["138', f'["{NUMBER}", "138')
+    write(tmp_path, "identity", listed)
+    write(tmp_path, "offers", "# 试发给 138****1234\n")
+    assert NUMBER in load_rules(tmp_path).identity.placeholder_phones
+
+
+def test_a_sku_may_look_like_a_number(tmp_path: Path) -> None:
+    offer = "offers:\n  - {sku: %s, from: 2026-11-01, to: 2026-11-02}\n"
+    assert load_rules(write(tmp_path, "offers", offer % NUMBER)).offers.offers[0].sku == NUMBER
+    write(tmp_path, "offers", offer % NUMBER + "# 供应商 13812345678\n")
+    with pytest.raises(ConfigError, match=r"offers\.yml:3"):
+        load_rules(tmp_path)
+
+
 CAMPAIGN = """campaigns:
   - campaign_id: c1
     name: 活动

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from dagster_project.config.decisions import DECISIONS_FILE, IdentityDecision, read_decisions
 from dagster_project.config.document import Document, KeyPath, read_document
+from dagster_project.config.numbers import refuse_numbers
 from dagster_project.config.rules.base import Rule
 from dagster_project.config.rules.campaigns import Campaign, CampaignRules, Offer
 from dagster_project.config.rules.churn import ChurnRules
@@ -110,7 +111,7 @@ def load_rules(folder: Path) -> Rules:
     """Reads rules/*.yml; a missing file means the packaged default.
 
     Raises:
-        ConfigError: unknown file, key or value, with file and line.
+        ConfigError: unknown file, key or value, or a plain phone number, with file and line.
     """
     for path in sorted(folder.glob("*.y*ml")):
         if path.stem not in _FILES and path.name != DECISIONS_FILE:
@@ -124,6 +125,7 @@ def load_rules(folder: Path) -> Rules:
         for name, model in _FILES.items():
             own = folder / f"{name}.yml"
             document = read_document(own if own.exists() else packaged / f"{name}.yml", resolve=False)
+            refuse_numbers(document, allowed=_placeholders(document))
             parts[name] = document.parse(model)
             documents[name] = document
             _check_unique(document, name, parts[name])
@@ -134,6 +136,12 @@ def load_rules(folder: Path) -> Rules:
     parts["segments"] = parts["segments"].segments
     parts["campaigns"] = parts["campaigns"].campaigns
     return Rules(**parts, identity_decisions=read_decisions(folder / DECISIONS_FILE))
+
+
+def _placeholders(document: Document) -> list[str]:
+    """Numbers that rules/identity.yml lists because they are nobody's."""
+    listed = document.data.get("placeholder_phones") if isinstance(document.data, dict) else None
+    return [str(number) for number in listed] if isinstance(listed, list) else []
 
 
 def _check_unique(document: Document, name: str, part: Any) -> None:
