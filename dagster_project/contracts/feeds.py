@@ -23,11 +23,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Feed:
-    """One canonical feed of a connection kind (`pos`, `groupbuy`, `wecom`)."""
+    """One canonical feed of a connection kind (`pos`, `groupbuy`, `wecom`).
+
+    seldom: a register that comes when something changed; that it did not come tonight says nothing.
+    """
 
     kind: str
     name: str
     columns: tuple[Column, ...]
+    seldom: bool = False
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -63,9 +67,12 @@ def _column(name: str, spec: list[str]) -> Column:
 @cache
 def _catalogue() -> dict[str, dict[str, Feed]]:
     raw = yaml.safe_load(files("dagster_project.contracts").joinpath("feeds.yml").read_text("utf-8"))
+    seldom = raw.pop("seldom")
     return {
         kind: {
-            name: Feed(kind, name, tuple(_column(c, s) for c, s in columns.items()))
+            name: Feed(
+                kind, name, tuple(_column(c, s) for c, s in columns.items()), name in seldom.get(kind, ())
+            )
             for name, columns in feeds.items()
         }
         for kind, feeds in raw.items()

@@ -95,7 +95,7 @@ def run_nights(
         night.warnings.append(lost)
     night.publication = current_publication(chain.paths)
     if night.success and night.publication:
-        night.warnings += missing_sources(night.publication)
+        night.warnings += missing_sources(night.publication.sources)
     return night
 
 
@@ -165,11 +165,14 @@ def misplaced_text(found: Sequence[Misplaced]) -> str:
     )
 
 
-def missing_sources(publication: Publication) -> list[str]:
-    """One line per connection of which something was missing in the newest night, with its age."""
+def missing_sources(sources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line per connection of which something was missing in the newest night, with its age.
+
+    sources: as a publication tells them; a register that seldom changes is not missing.
+    """
     lines = []
     by_connection: dict[str, list[Mapping[str, Any]]] = {}
-    for source in publication.sources:
+    for source in sources:
         by_connection.setdefault(source["connection"], []).append(source)
     for name, feeds in by_connection.items():
         known = [feed for feed in feeds if feed["age_days"] is not None]
@@ -183,7 +186,11 @@ def missing_sources(publication: Publication) -> list[str]:
                 )
             )
         else:
-            late = [f"{feed['feed']}({feed['age_days']})" for feed in known if feed["age_days"]]
+            late = [
+                f"{feed['feed']}({feed['age_days']})"
+                for feed in known
+                if feed["age_days"] and not feed.get("seldom")
+            ]
             if late:
                 listed = ", ".join(late)
                 lines.append(

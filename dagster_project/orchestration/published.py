@@ -47,6 +47,7 @@ def publication_context(
                     "feed": feed.name,
                     "last_night": night.isoformat() if night else None,
                     "age_days": (as_of - night).days if night else None,
+                    "seldom": feed.seldom,
                 }
             )
     quarantined = connection.execute(

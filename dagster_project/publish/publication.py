@@ -43,7 +43,7 @@ class PublishPaths(Protocol):
 class PublicationContext:
     """What a night knows besides its tables. It is part of the publication's identity: no clock, no run id.
 
-    `sources`: dicts of connection, feed, last_night, age_days. `quality`: any JSON value by name.
+    `sources`: dicts of connection, feed, last_night, age_days, seldom. `quality`: any JSON value by name.
     """
 
     sources: Sequence[Mapping[str, Any]] = ()

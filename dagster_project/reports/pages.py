@@ -428,7 +428,7 @@ def _source_line(name: str, kind: str, feeds: Sequence[Mapping[str, Any]], stale
         level, status = "ok", "已到齐"
     else:
         level, status = "alarm" if age >= stale_days else "warn", f"缺 {age} 天"
-    stale = [feed for feed in arrived if feed["age_days"] > 0]
+    stale = [feed for feed in arrived if feed["age_days"] > 0 and not feed.get("seldom")]
     if level == "ok" and stale:
         status = f"{len(stale)} 项未更新"
     return SourceLine(

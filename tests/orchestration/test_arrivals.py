@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -12,7 +12,8 @@ from dagster_project.config import Chain, load_chain
 from dagster_project.landing.misplaced import misplaced_data
 from dagster_project.orchestration.context import ChainResource, daily
 from dagster_project.orchestration.landing import lake_assets
-from dagster_project.orchestration.night import NightResult, misplaced_text, run_nights
+from dagster_project.orchestration.night import NightResult, misplaced_text, missing_sources, run_nights
+from dagster_project.orchestration.published import publication_context
 from dagster_project.warehouse import connect, sync_files, unlanded_nights
 
 NIGHT = date(2026, 11, 22)
@@ -43,6 +44,23 @@ def test_rejected_rows_are_told_by_file_with_their_columns(chain: Chain, drop) -
             f"pos_main/tickets/{NIGHT}/badrows.csv 3/45 行不合格（sold_at、kind、net）",
             f"pos_main/tickets/{NIGHT}/none.csv 没有数据行（0 行）",
         ]
+
+
+def test_registers_that_seldom_change_are_not_late(chain: Chain, drop) -> None:  # type: ignore[no-untyped-def]
+    before = NIGHT - timedelta(days=1)
+    for night in (before, NIGHT):
+        drop(chain.root, "pos_main", "tickets", f"{night}", "a.csv", HEAD + GOOD.format(night.day))
+    drop(chain.root, "pos_main", "products", f"{before}", "a.csv", "sku,item_name,category\nP1,菠菜,叶菜\n")
+    drop(chain.root, "pos_main", "staff", f"{before}", "a.csv", "staff_id,store_code\nE1,S1\n")
+    drop(chain.root, "group_main", "leaders", f"{before}", "a.csv", "leader_id\nL1\n")
+    land(chain, before)
+    with connect(chain.paths.warehouse) as connection:
+        sync_files(connection, chain)
+        sources = publication_context(connection, chain, NIGHT).sources
+    assert {s["feed"]: s["age_days"] for s in sources if s["seldom"]} == {"staff": 1, "leaders": 1}
+    told = [line for line in missing_sources(sources) if "wecom" not in line]
+    # a connection of which nothing at all came is told of, register or not
+    assert told == ["pos_main 今晚未到（天数）：products(1)", "来源 group_main 今晚没有到货，数据已有 1 天"]
 
 
 def test_many_bad_files_are_told_in_a_few_lines(chain: Chain, drop) -> None:  # type: ignore[no-untyped-def]

@@ -165,6 +165,7 @@ SOURCES = [
     ("pos_main", "tickets", 0),
     ("pos_main", "products", 5),
     ("pos_main", "members", 0),
+    ("pos_main", "staff", 33),
     ("group_main", "orders", 1),
     ("group_main", "refunds", 1),
     ("group_main", "shares", None),
@@ -232,6 +233,7 @@ def _make(
                     "feed": feed,
                     "last_night": None if age is None else AS_OF - timedelta(days=age),
                     "age_days": age,
+                    "seldom": feed == "staff",
                 }
                 for connection, feed, age in sources
             ],

@@ -274,6 +274,7 @@ def test_late_and_missing_sources_are_pointed_out(pages: dict[str, str]) -> None
     assert "团购（group_main）最后一次是1月10日，缺 1 天" in html
     assert "从未提供：分享" in html
     assert "商品：1月6日（5 天前）" in html
+    assert "1 项未更新" in html and "员工" not in html.split('id="freshness"')[1], "staff changed weeks ago"
 
 
 def test_same_publication_gives_same_bytes(
