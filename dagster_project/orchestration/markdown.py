@@ -32,7 +32,14 @@ from dagster_project.orchestration.push import PushConfig, refresh_feedback
 from dagster_project.privacy import chain_key
 from dagster_project.publish import Publication, PublishError, last_published_as_of, publish, recover
 from dagster_project.quality import check_batches
-from dagster_project.warehouse import connect, gate_batches, prepare_evening, sync_files, ungated_batches
+from dagster_project.warehouse import (
+    catch_up_command,
+    connect,
+    gate_batches,
+    prepare_evening,
+    sync_files,
+    ungated_batches,
+)
 
 FEED = "stock"
 # what the afternoon makes, and of that what is published
@@ -109,10 +116,12 @@ def decide_evening(
     as_of = _published_night(chain, day)
     result = EveningResult(day, as_of)
     if (day - as_of).days > 1:
+        mend = catch_up_command(chain.root, as_of, day)
         result.warnings.append(
             tr(
-                f"最新发布是 {as_of}，{day} 的折扣按那时的会员情况定",
-                f"members are as of {as_of}, the newest publication",
+                f"前一晚还没有发布（最新是 {as_of}），{day} 的折扣按那时的会员情况定。要补上请运行 {mend}",
+                f"the night before is not published: members are as of {as_of}, the newest publication."
+                f" To catch up run {mend}",
             )
         )
     campaign_id = chain.rules.markdown.campaign_id

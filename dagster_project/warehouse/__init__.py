@@ -12,7 +12,7 @@ from dagster_project.warehouse.digested import (
     mark_digested,
     names_have_turned,
 )
-from dagster_project.warehouse.evening import NotReadyError, prepare_evening
+from dagster_project.warehouse.evening import NotReadyError, catch_up_command, prepare_evening
 from dagster_project.warehouse.ops import schemas as ops_schemas
 from dagster_project.warehouse.prepare import Prepared, prepare
 from dagster_project.warehouse.sync import Batch, gate_batches, sync_files, ungated_batches, unlanded_nights
@@ -22,6 +22,7 @@ __all__ = [
     "NotReadyError",
     "Prepared",
     "build_reasons",
+    "catch_up_command",
     "connect",
     "digest_identity",
     "digest_sales",

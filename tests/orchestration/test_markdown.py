@@ -183,11 +183,33 @@ def test_a_day_without_counts_lists_nothing(root: Path) -> None:
     assert _evening(root)["markdown_plan"] == []
 
 
-def test_an_unfinished_night_comes_first(root: Path) -> None:
+@pytest.mark.parametrize(
+    ("state", "value", "day", "reason", "nights"),
+    [
+        # the night of the day itself was begun early: nothing is missing before it
+        ("attempted_as_of", f"{TODAY}", TODAY, rf"{TODAY} 那一晚开始了，没有跑完", rf"--date {BEFORE}$"),
+        # the night before was begun and not published: it, and not the one that is, has to run
+        ("attempted_as_of", f"{TODAY}", _END, rf"{TODAY} 那一晚开始了", rf"--date {TODAY}$"),
+        ("attempted_as_of", f"{TODAY}", _END + timedelta(days=1), rf"{TODAY} 那一晚开始了",
+         rf"--from {TODAY} --to {_END}$"),
+        ("built_as_of", f"{TODAY}", TODAY, rf"{BEFORE} 那一晚重跑过，没有跑完", rf"--date {BEFORE}$"),
+        ("staging_code", "older", TODAY, "程序升级以后还没有跑过一晚", rf"--date {BEFORE}$"),
+    ],
+)  # fmt: skip
+def test_why_an_evening_cannot_be_decided_and_what_to_run(
+    root: Path, state: str, value: str, day: date, reason: str, nights: str
+) -> None:
     with connect(root / "warehouse.duckdb") as con:
-        con.execute("update ops.state set value = ? where name = 'attempted_as_of'", [TODAY.isoformat()])
-    with pytest.raises(NotReadyError, match="没有跑完"):
-        run_evening(root, TODAY)
+        con.execute("update ops.state set value = ? where name = ?", [value, state])
+    with pytest.raises(
+        NotReadyError, match=rf"最新发布是 {BEFORE}.*{reason}.*linli run --chain \S+ {nights}"
+    ):
+        decide_evening(load_chain(root), day)
+
+
+def test_a_missing_night_is_told_with_the_run_that_brings_it(root: Path) -> None:
+    late = decide_evening(load_chain(root), _END)
+    assert any(f"最新是 {BEFORE}" in line and line.endswith(f"--date {TODAY}") for line in late.warnings)
 
 
 def test_nothing_published_is_no_evening(root: Path) -> None:
