@@ -26,6 +26,7 @@ PLAN = pa.schema(
         ("sku", pa.string()),
         ("item_name", pa.string()),
         ("category", pa.string()),
+        ("unit", pa.string()),
         ("on_hand_qty", QUANTITY),
         ("received_qty", QUANTITY),
         ("left_ratio", pa.float64()),

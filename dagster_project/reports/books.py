@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -21,6 +22,10 @@ HOLDOUT = "holdout"
 Row = Mapping[str, Any]
 
 BALANCE = "balance"
+# what a product is counted in when its list tells no unit
+PIECE = "件"
+_QUANTITIES = ("sold_qty", "left_qty", "wasted_qty")
+_EVENING_QUANTITIES = tuple(f"evening_{name}" for name in _QUANTITIES)
 
 POINT_DIFFERENCES: Mapping[str, str] = {
     BALANCE: "余额与上报的不一致",
@@ -62,7 +67,8 @@ class Books:
     koc: phone_masked, member, statement_*. leaders: leader_id, leader_*. cashiers: staff_id, incentive_*.
     balances: point_differences and point_difference of all balances that differ tonight, {} when none does.
     points, coupons: kind (but the balance) or fault with the number of rows of 28 days.
-    evening_on: the last evening with results; evening: its items; evenings: sums of the seven days up to it.
+    evening_on: the last evening with results; evening: its items with their unit; evening_units: its quantities, a row
+    per unit: pounds and pieces have no sum; evenings: sums of the seven days up to it.
     """
 
     month: str
@@ -74,6 +80,7 @@ class Books:
     coupons: Sequence[Row]
     evening_on: date | None
     evening: Listed
+    evening_units: Sequence[Row]
     evenings: Row
 
     @property
@@ -163,19 +170,26 @@ def read_books(con: duckdb.DuckDBPyConnection, as_of: date, shown: date) -> Mapp
     [last] = con.execute(
         "select max(business_date) from markdown_results where business_date <= ?", [as_of]
     ).fetchone() or (None,)
-    evenings = [f"evening_{name}" for name in ("saved_fen", "sold_fen", "sold_qty", "left_qty", "wasted_qty")]
+    evenings = [f"evening_{name}" for name in ("saved_fen", "sold_fen", *_QUANTITIES)]
     items = _listed(con, evenings, "sku", since=last, until=last) if last else {}
+    quantities = by_scope(con, _EVENING_QUANTITIES, ["sku"], since=last, until=last) if last else {}
     week = by_scope(con, evenings, since=last - timedelta(days=EVENINGS - 1), until=last) if last else {}
     payees = sorted({row["beneficiary"] for listed in koc.values() for row in listed.rows})
     found = con.execute("select member_id, phone_masked from person where member_id = any(?)", [payees])
     phones = dict(found.fetchall())
     names = dict(con.execute("select sku, max(item_name) from markdown_plan group by sku").fetchall())
+    units = dict(
+        con.execute("select sku, max_by(unit, business_date) from markdown_plan group by sku").fetchall()
+    )
     nothing = Listed((), {}, 0)
 
     def books(scope: Scope) -> Books:
         mine, sold = koc.get(scope, nothing), items.get(scope, nothing)
         told = [{**row, "phone_masked": phones.get(row["beneficiary"])} for row in mine.rows]
-        goods = [{**row, "item_name": names.get(row["sku"]) or row["sku"]} for row in sold.rows]
+        goods = [
+            {**row, "item_name": names.get(row["sku"]) or row["sku"], "unit": units.get(row["sku"]) or PIECE}
+            for row in sold.rows
+        ]
         return Books(
             month=f"{month.year} 年 {month.month} 月",
             koc=Listed(told, mine.total, mine.of),
@@ -189,6 +203,7 @@ def read_books(con: duckdb.DuckDBPyConnection, as_of: date, shown: date) -> Mapp
             coupons=_most(coupons[scope], "coupon_exception_count"),
             evening_on=last if goods else None,
             evening=Listed(goods, sold.total, sold.of),
+            evening_units=_by_unit(quantities.get(scope, []), units),
             evenings=week[scope][0] if week.get(scope) else {},
         )
 
@@ -221,6 +236,15 @@ def _listed(
         )
         for scope, found in rows.items()
     }
+
+
+def _by_unit(rows: Sequence[Row], units: Mapping[str, str | None]) -> list[Row]:
+    """Sums of quantities, a row per unit."""
+    sums: dict[str, dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(_EVENING_QUANTITIES, Decimal(0)))
+    for row in rows:
+        for name in _EVENING_QUANTITIES:
+            sums[units.get(row["sku"]) or PIECE][name] += row[name] or 0
+    return [{"unit": unit, **sums[unit]} for unit in sorted(sums)]
 
 
 def _most(rows: Sequence[Row], name: str) -> list[Row]:

@@ -148,7 +148,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "member_id": "VARCHAR",
         "amount_fen": "BIGINT",
     },
-    "markdown_plan": {"business_date": "DATE", "sku": "VARCHAR", "item_name": "VARCHAR"},
+    "markdown_plan": {"business_date": "DATE", "sku": "VARCHAR", "item_name": "VARCHAR", "unit": "VARCHAR"},
     "markdown_results": {
         "store_code": "VARCHAR",
         "business_date": "DATE",

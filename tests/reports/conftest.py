@@ -148,7 +148,9 @@ create table audit.coupon_exceptions as
 select 'x' || n as exception_id, 'redeemed_twice' as kind, date '{as_of}' - n::int as business_date, person_id(n) as member_id, 800::bigint as amount_fen
 from range(5) t(n) where {people} > 0;
 create table audit.markdown_plan as
-select 'S001' as store_code, date '{as_of}' - n::int as business_date, 's' || n as sku, '菠菜' as item_name from range(1, 3) t(n) where {people} > 0;
+select 'S001' as store_code, date '{as_of}' - n::int as business_date, sku, item_name, unit
+from (values (1, 's1', '菠菜', 'kg'), (2, 's2', '菠菜', 'kg'), (1, 's3', '茼蒿', 'kg'), (1, 's4', '盆栽薄荷', null)) g(n, sku, item_name, unit)
+where {people} > 0;
 create table audit.markdown_results as
 select store_code, business_date, sku, 12.5::decimal(18, 3) as left_qty, 10::decimal(18, 3) as sold_qty, 3050::bigint as sold_fen,
     4::decimal(18, 3) as usual_qty, 8.5::decimal(18, 3) as would_be_wasted_qty, 2.5::decimal(18, 3) as wasted_qty, 1830::bigint as saved_fen

@@ -396,6 +396,14 @@ def test_statements_and_differences_are_listed_where_there_are_any(pages: dict[s
     assert line in index and "还分不清是不是碰巧" in index and line not in shop
 
 
+def test_quantities_of_the_evening_have_their_unit(pages: dict[str, str]) -> None:
+    evening = pages["S001.html"].split('id="evening"')[1].split("</section>")[0]
+    rows = re.findall(r'<td class="num">([^<]* (?:kg|件))</td>' * 3, evening)
+    assert sorted(rows) == [("12.5 kg", "10 kg", "2.5 kg")] * 2 + [("12.5 件", "10 件", "2.5 件")]
+    # weights and pieces are not added up
+    assert '<td class="num">25 kg<br>12.5 件</td>' in evening.split("<tfoot>")[1]
+
+
 def test_the_page_says_after_how_many_days_somebody_has_stayed(chain: Chain, tmp_path: Path) -> None:
     rules = chain.rules.commission
     cashier = rules.cashier.model_copy(update={"stay_days": 12})

@@ -71,6 +71,7 @@ final as (
         counted.sku,
         products.item_name,
         products.category,
+        products.unit,
         counted.on_hand_qty,
         counted.received_qty,
         -- nothing came today and something is left: all of it is left over
