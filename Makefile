@@ -15,7 +15,7 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-accept: $(READY)  # a chain that is not the simulator's, recomputed in plain Python; about twelve minutes
+accept: $(READY)  # a chain recomputed in plain Python, members merged and parted; about sixteen minutes
 	LINLI_ACCEPT=1 $(BIN)/python -m pytest tests/acceptance
 
 dev: $(READY)  # Dagster's UI on the demo chain, loopback only

@@ -16,7 +16,7 @@ from dagster_project.config import Chain, load_chain
 from dagster_project.lang import LANGUAGE
 from dagster_project.presets import registry
 
-# a world of its own against its own WeCom server, with kills: about twelve minutes, so `make accept` asks for it
+# a world of its own against its own WeCom server, with kills: about sixteen minutes, so `make accept` asks for it
 collect_ignore_glob = [] if os.environ.get("LINLI_ACCEPT") else ["acceptance/*"]
 
 
