@@ -6,9 +6,10 @@ import json
 import re
 import shutil
 import tempfile
+from datetime import date, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -28,6 +29,25 @@ inner join members as a on s.member_id_a = a.member_id
 inner join members as b on s.member_id_b = b.member_id
 order by s.match_probability desc, s.suggestion_id
 """
+
+
+class _Decided(NamedTuple):
+    """One entry of the decisions file."""
+
+    decision: str
+    records: tuple[str, str]
+    since: date
+    by: str | None
+    why: str | None
+
+    def lines(self) -> list[str]:
+        # a JSON text is a YAML text in double quotes, whatever is in it
+        told = [("by", self.by), ("why", self.why)]
+        return [
+            f"- {self.decision}: {json.dumps(self.records, ensure_ascii=False)}",
+            f"  since: {self.since}",
+            *(f"  {key}: {json.dumps(text, ensure_ascii=False)}" for key, text in told if text),
+        ]
 
 
 @click.command("suggestions")
@@ -61,8 +81,16 @@ def suggestions(
             raise click.UsageError(
                 tr(f"最近一次发布里没有建议 {chosen}", f"the last publication has no suggestion {chosen}")
             )
-        line = _append(loaded, "same" if accept else "different", pair["records"], by, why)
-        click.echo(tr(f"已写入 {line}，下一晚生效", f"written to {line}; it holds from the next night"))
+        # members that were published change by an event of the night that follows, with a redirect for whose id ends
+        since = _published_night(loaded) + timedelta(days=1)
+        decided = _Decided("same" if accept else "different", pair["records"], since, by, why)
+        line = _append(loaded, decided)
+        click.echo(
+            tr(
+                f"已写入 {line}，从 {since} 那一晚起生效",
+                f"written to {line}; it holds from the night of {since}",
+            )
+        )
         return
     # what was decided since the last night is in the file only
     decisions = loaded.rules.identity_decisions
@@ -72,6 +100,14 @@ def suggestions(
         if pair["decision"] is None and not any(known.is_about(pair["records"]) for known in decisions)
     ]
     _show(waiting, limit)
+
+
+def _published_night(chain: Chain) -> date:
+    from dagster_project.publish import current_publication
+
+    publication = current_publication(chain.paths)
+    assert publication is not None, "its suggestions were read"
+    return publication.as_of
 
 
 def _pairs(chain: Chain) -> list[dict[str, Any]]:
@@ -148,7 +184,7 @@ def _words() -> dict[str, str]:
     }
 
 
-def _append(chain: Chain, decision: str, records: tuple[str, str], by: str | None, why: str | None) -> str:
+def _append(chain: Chain, decided: _Decided) -> str:
     """Adds one entry to the end of the decisions file, all of it else untouched; returns `file:line`.
 
     Raises click.UsageError when the pair is decided already or a text holds a phone number.
@@ -158,10 +194,10 @@ def _append(chain: Chain, decision: str, records: tuple[str, str], by: str | Non
     from dagster_project.privacy import mask_text
 
     path = chain.root / "rules" / DECISIONS_FILE
-    if any(mask_text(text) != text for text in (by, why) if text):
+    if any(mask_text(text) != text for text in (decided.by, decided.why) if text):
         raise click.UsageError(tr("--by、--why 里不要写手机号", "no phone number in --by or --why"))
     for known in chain.rules.identity_decisions:
-        if known.is_about(records):
+        if known.is_about(decided.records):
             place = f"{path}:{known.line}"
             raise click.UsageError(
                 tr(
@@ -170,7 +206,7 @@ def _append(chain: Chain, decision: str, records: tuple[str, str], by: str | Non
                 )
             )
     old = path.read_bytes().decode("utf-8") if path.exists() else ""
-    new, line = _with_entry(old, decision, records, by, why)
+    new, line = _with_entry(old, decided)
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / path.name
         trial.write_bytes(new.encode())
@@ -184,7 +220,7 @@ def _append(chain: Chain, decision: str, records: tuple[str, str], by: str | Non
                 f"{path} 的写法接不上新的一项，请手工加：\n",
                 f"an entry cannot be appended to {path}, add it by hand:\n",
             )
-            + "\n".join(_entry(decision, records, by, why))
+            + "\n".join(decided.lines())
         )
 
     def write(part: Path) -> None:
@@ -196,22 +232,12 @@ def _append(chain: Chain, decision: str, records: tuple[str, str], by: str | Non
     return f"{path}:{line}"
 
 
-def _with_entry(
-    old: str, decision: str, records: tuple[str, str], by: str | None, why: str | None
-) -> tuple[str, int]:
+def _with_entry(old: str, decided: _Decided) -> tuple[str, int]:
     """The file's new text in its own line ends and indentation, and the line at which the entry begins."""
     end = "\r\n" if "\r\n" in old else "\n"
     first = _LIST_ITEM.search(old)
     indent = first.group(1) if first else ""
     if old and not old.endswith("\n"):
         old += end
-    lines = [indent + line for line in _entry(decision, records, by, why)]
+    lines = [indent + line for line in decided.lines()]
     return old + "".join(line + end for line in lines), old.count("\n") + 1
-
-
-def _entry(decision: str, records: tuple[str, str], by: str | None, why: str | None) -> list[str]:
-    # a JSON text is a YAML text in double quotes, whatever is in it
-    lines = [f"- {decision}: {json.dumps(records, ensure_ascii=False)}"]
-    return lines + [
-        f"  {key}: {json.dumps(text, ensure_ascii=False)}" for key, text in (("by", by), ("why", why)) if text
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -68,9 +68,11 @@ def test_a_decision_is_appended_comments_and_all_and_then_no_longer_listed(publi
     assert after.startswith(before) and not (path.parent / f".{path.name}.part").exists()
     same, different = load_chain(published).rules.identity_decisions
     assert (same.decision, same.by, same.why) == ("same", "店长A", '她说: "是我"')
+    # what is published changes on the night that follows, by an event
+    assert same.since == different.since == NIGHT + timedelta(days=1)
     assert {str(same.record_a), str(same.record_b)} == {"pos_main|members|M1", 'group_main|orders|"G"'}
     assert (different.decision, different.by) == ("different", None)
-    assert different.line == len(after.splitlines())
+    assert different.line == len(after.splitlines()) - 1
     assert "没有等待裁定的建议" in call(published).output
 
 
