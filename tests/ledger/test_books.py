@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -68,18 +68,36 @@ class Books:
         )
 
     def night(self, night: date, run_seq: int) -> None:
-        """Files of the night, whose everything is by then, and the models."""
+        """Files of the night, whose everything is by then, and the models. A later night is killed when half of its files
+        had arrived, and everybody was somebody else."""
         with duckdb.connect(str(self.warehouse.path)) as con:
             con.execute("update ops.run_context set as_of_date = ?, run_seq = ?", [night, run_seq])
             con.execute("delete from ops.pending_batches")
-            for arrived in (BEGIN, night) if night == NIGHTS[0] else (night,):
-                for (connection, name), rows in self.world.rows(arrived).items():
-                    self._land(con, arrived, connection, name, rows)
-            _owners(con, self.world, night)
+        if night == NIGHTS[0]:
+            self._arrive(night, self.world.rows(BEGIN))
+            self._arrive(night, self.world.rows(night))
+        else:
+            files = self.world.rows(night)
+            self._arrive(night, {name: rows[::2] for name, rows in files.items()})
+            alone = {account: minted(account) for account in self.world.members[night]}
+            self._own(alone)
+            self.build()
+            self._arrive(night, {name: rows[1::2] for name, rows in files.items()})
+        self._own(self.world.members[night])
         self.build()
         with duckdb.connect(str(self.warehouse.path)) as con:
             con.execute("update ops.run_context set previous_as_of = as_of_date")
             digest_sales(con)
+
+    def _arrive(self, night: date, files: Mapping[tuple[str, str], list[dict[str, Any]]]) -> None:
+        with duckdb.connect(str(self.warehouse.path)) as con:
+            for (connection, name), rows in files.items():
+                if rows:
+                    self._land(con, night, connection, name, rows)
+
+    def _own(self, members: Mapping[tuple[str, str], str | None]) -> None:
+        with duckdb.connect(str(self.warehouse.path)) as con:
+            _owners(con, self.world, members)
 
     def _land(
         self,
@@ -136,12 +154,13 @@ class Books:
             return con.execute(query).fetchall()
 
 
-def _owners(con: duckdb.DuckDBPyConnection, world: Towns, night: date) -> None:
+def _owners(
+    con: duckdb.DuckDBPyConnection, world: Towns, members: Mapping[tuple[str, str], str | None]
+) -> None:
     """What One ID says in a night: whose every record is, and of which account each identifier is a node."""
-    records = [(*record, member) for record, member in world.owners(night).items()]
+    records = [(*record, members.get(account)) for record, account in world.accounts.items()]
     nodes = [
-        (number, *account, minted(account), BEGIN, world.members[night][account])
-        for number, account in enumerate(world.members[night])
+        (number, *account, minted(account), BEGIN, members[account]) for number, account in enumerate(members)
     ]
     con.execute("create schema if not exists audit; create schema if not exists intermediate")
     number = "(md5_number_lower(connection || '|' || feed || '|' || record_id) >> 1)::bigint as record_key"

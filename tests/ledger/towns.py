@@ -220,9 +220,9 @@ class _Town:
     def post(self, kind: str, points: int, account: tuple[str, str], when: datetime, ticket: str) -> None:
         number, card = self.number(), account[1].split(":")[1]
         record = (POS, "points", number)
-        detail = f'{{"card": "{card}"}}'
 
-        def state(points: int) -> tuple[Row, tuple[Row, ...]]:
+        def state(points: int, card: str, ticket: str) -> tuple[Row, tuple[Row, ...]]:
+            detail = f'{{"card": "{card}"}}'
             signed = -abs(points) if kind in ("spend", "expire") else points
             row = {"entry_id": number, "member_ref": card, "occurred_at": str(when), "kind": kind}
             row |= {"points": str(points), "ref_id": ticket or None}
@@ -230,7 +230,12 @@ class _Town:
             return row, (self.event(f"points_{kind}", record, when, points=signed, ref=ref, detail=detail),)
 
         written = self.rng.choice((points, -points)) if kind in ("spend", "expire") else points
-        states = [state(written + 7), state(written)] if self.rng.random() < 0.15 else [state(written)]
+        states = [state(written, card, ticket)]
+        if self.rng.random() < 0.15:
+            # told with other points at first, of another card, for another ticket
+            other = self.rng.choice([a[1].split(":")[1] for a in self.accounts if a[0] == account[0]])
+            sold = self.rng.choice(("", *(sale[0] for sale in self.sales)))
+            states.insert(0, state(written + 7, other, self.rng.choice((ticket, sold))))
         self.tell(record, account, *states)
         self.booked[card].append((when, -abs(points) if kind in ("spend", "expire") else points))
 

@@ -1,54 +1,33 @@
 -- Grain: one row per entry of points: what one record of a source did to one account, with whose it is tonight.
 -- Sources with a ledger are taken as they post; of the others, tickets and orders say what was earned and spent.
 -- A row is made again when its record arrived or was touched, or belongs to somebody else. An entry that its record does
--- not tell of any more stays, not listed; until that is published, was_* keep what readers last saw.
+-- not tell of any more stays, not listed; until that is published, was_* keep what readers last saw. account_no and
+-- number_no are what a night finds the entries of an account and of a ticket by.
 {{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='record_no') }}
+
+{# A table is read where it is needed and not once for all: DuckDB would copy a table that is named twice as a whole. #}
+{% set was = ['member_id', 'account', 'ref'] %}
+{% set tonight = "(select run_seq from " ~ source('ops', 'run_context') ~ ")" %}
 
 with
 
-all_points as (
-
-    select * from {{ ref('stg_pos__points') }}
-
-),
-
-all_sales as (
-
-    select * from {{ ref('int_orders') }}
-
-),
-
 {% if is_incremental() -%}
-known as (
-
-    select * from {{ this }}
-
-),
-
-owners as (
-
-    select
-        record_key as record_no,
-        member_id
-    from {{ ref('int_record_recognitions') }}
-    where feed = 'points'
-
-),
-
 touched_sales as (
 
     select
         record_no,
         connection,
         source_order_id
-    from all_sales
-    where touched_run = (select run_seq from {{ source('ops', 'run_context') }})
+    from {{ ref('int_orders') }}
+    where touched_run = {{ tonight }}
 
 ),
 
 wanted as (
 
-    select {{ key_hash('record_key') }} as record_no from all_points where {{ arrived_tonight() }}
+    select {{ key_hash('record_key') }} as record_no
+    from {{ ref('stg_pos__points') }}
+    where {{ arrived_tonight() }}
 
     union
 
@@ -56,17 +35,16 @@ wanted as (
 
     union
 
-    select known.record_no
-    from known
-    left join owners
-        on known.record_no = owners.record_no
-    where known.source = 'points' and known.is_listed and known.member_id is distinct from owners.member_id
+    -- who belongs to somebody else
+    select record_no
+    from {{ ref('int_record_owners') }}
+    where feed = 'points' and touched_run = {{ tonight }}
 
     union
 
     -- whether an adjustment is a reversal depends on what it refers to
     select known.record_no
-    from known
+    from {{ this }} as known
     inner join touched_sales
         on known.connection = touched_sales.connection
         and known.ref = touched_sales.source_order_id
@@ -76,8 +54,8 @@ wanted as (
 
     -- a ledger began to be told of: its tickets speak no more
     select record_no
-    from known
-    where known.source <> 'points' and connection in (
+    from {{ this }}
+    where source <> 'points' and connection in (
         select connection from {{ source('ops', 'available_feeds') }} where feed = 'points'
     )
 
@@ -85,28 +63,35 @@ wanted as (
 
     -- what an earlier build made again and nobody published
     select record_no
-    from known
-    where touched_run = (select run_seq from {{ source('ops', 'run_context') }})
+    from {{ this }}
+    where touched_run = {{ tonight }}
+
+),
+
+-- what is made again, as it was
+known as (
+
+    select * from {{ this }} where record_no in (select record_no from wanted)
 
 ),
 
 {% else -%}
--- depends_on: {{ ref('int_record_recognitions') }} {{ source('ops', 'pending_batches') }}
+-- depends_on: {{ source('ops', 'pending_batches') }}
 {% endif -%}
 points as (
 
     select
         *,
         {{ key_hash('record_key') }} as record_no
-    from all_points
+    from {{ ref('stg_pos__points') }}
     {%- if is_incremental() %}
-    where
-        {{ arrived_tonight() }}
-        or record_key in (
-            select connection || '|' || feed || '|' || record_id
-            from known
-            where source = 'points' and record_no in (select record_no from wanted)
-        )
+    where record_key in (
+        select record_key from {{ ref('stg_pos__points') }} where {{ arrived_tonight() }}
+
+        union
+
+        select entry_id from known where source = 'points'
+    )
     {%- endif %}
 
 ),
@@ -114,26 +99,45 @@ points as (
 sales as (
 
     select *
-    from all_sales
+    from {{ ref('int_orders') }}
     where {{ touched_rows('record_no', 'wanted') }}
+
+),
+
+given_back as (
+
+    select
+        connection,
+        source_order_id,
+        member_id
+    from {{ ref('int_orders') }}
+    where kind in ('return', 'void') or status = 'voided' or refund_fen > 0
+
+),
+
+owners as (
+
+    select
+        record_no,
+        member_id
+    from {{ ref('int_record_owners') }}
+    where feed = 'points' and {{ touched_rows('record_no', 'wanted') }}
 
 ),
 
 tickets as (
 
-    select record_key, member_ref, phone_token from {{ ref('stg_pos__tickets') }}
+    select record_key, member_ref, phone_token
+    from {{ ref('stg_pos__tickets') }}
+    where {{ touched_rows('sale_no', 'wanted', 'record_no') }}
 
 ),
 
 group_orders as (
 
-    select record_key, appid, openid, buyer_phone_token, updated_at from {{ ref('stg_groupbuy__orders') }}
-
-),
-
-record_members as (
-
-    select * from {{ ref('record_members') }} where feed = 'points'
+    select record_key, appid, openid, buyer_phone_token, updated_at
+    from {{ ref('stg_groupbuy__orders') }}
+    where {{ touched_rows('sale_no', 'wanted', 'record_no') }}
 
 ),
 
@@ -164,7 +168,7 @@ posted as (
         'points' as feed,
         points.record_id,
         points.record_no,
-        record_members.member_id,
+        owners.member_id,
         points.member_ref,
         points.phone_token,
         points.occurred_at,
@@ -173,9 +177,8 @@ posted as (
         points.points,
         points.ref_id as ref
     from points
-    left join record_members
-        on points.connection = record_members.connection
-        and points.record_id = record_members.record_id
+    left join owners
+        on points.record_no = owners.record_no
 
 ),
 
@@ -186,8 +189,8 @@ undone as (
         connection,
         source_order_id,
         member_id
-    from all_sales
-    where kind in ('return', 'void') or status = 'voided' or refund_fen > 0
+    from given_back
+    where source_order_id in (select ref from posted where kind = 'adjust' and points < 0)
 
 ),
 
@@ -425,12 +428,14 @@ told as (
             else 'locked'
         end as counter_account,
         true as is_listed,
+        {%- for column in was %}
         {%- if is_incremental() %}
-        case when known.touched_run = run_context.run_seq then known.was_member_id else known.member_id end
-            as was_member_id,
+        case when known.touched_run = run_context.run_seq then known.was_{{ column }} else known.{{ column }} end
+            as was_{{ column }},
         {%- else %}
-        cast(null as varchar) as was_member_id,
+        cast(null as varchar) as was_{{ column }},
         {%- endif %}
+        {%- endfor %}
         run_context.run_seq as touched_run
     from entries
     cross join run_context
@@ -474,16 +479,20 @@ final as (
         known.source,
         known.counter_account,
         false as is_listed,
-        case when known.touched_run = run_context.run_seq then known.was_member_id else known.member_id end
-            as was_member_id,
+        {%- for column in was %}
+        case when known.touched_run = run_context.run_seq then known.was_{{ column }} else known.{{ column }} end
+            as was_{{ column }},
+        {%- endfor %}
         run_context.run_seq as touched_run
     from known
     cross join run_context
-    where
-        known.record_no in (select record_no from wanted)
-        and known.entry_id not in (select entry_id from told)
+    where known.entry_id not in (select entry_id from told)
     {%- endif %}
 
 )
 
-select * from final
+select
+    *,
+    {{ key_hash("connection || '|' || coalesce(account, '')") }} as account_no,
+    {{ key_hash("connection || '|' || ref") }} as number_no
+from final

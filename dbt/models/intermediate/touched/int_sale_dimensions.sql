@@ -39,6 +39,12 @@ placeholders as (
 
 ),
 
+feeds as (
+
+    select * from {{ source('ops', 'available_feeds') }}
+
+),
+
 staff_phones as (
 
     select distinct phone_token
@@ -141,6 +147,18 @@ dimensions as (
         sku,
         {{ row_hash(["category", "category_l1", "cost_fen"]) }}
     from first_products
+
+    union all
+
+    -- what was sold before a ledger began is not expected in it
+    select
+        'points_ledger',
+        connection,
+        'points',
+        {{ row_hash(["min(first_night)"]) }}
+    from feeds
+    where feed = 'points'
+    group by connection
 
 )
 
