@@ -29,7 +29,7 @@ from tests.oracle.log import Known
 COUNT = int(os.environ.get("LINLI_TOWNS", "10000"))
 FACTORS = {POS: 1000, GROUP: 500}
 LEDGERS = ("points_ledger", "points_balances", "points_differences", "ledger_transfers")
-LEDGERS += ("coupons", "coupon_ledger", "coupon_exceptions")
+LEDGERS += ("coupons", "coupon_ledger", "coupon_exceptions", "engagements")
 _NOT_OURS = (
     "path:models/staging/identity",
     "path:models/intermediate/identity",
@@ -37,6 +37,15 @@ _NOT_OURS = (
 )
 _NOT_OURS += ("path:models/intermediate/identity_health",)
 _KINDS = {POS: "pos", GROUP: "groupbuy"}
+_NUMBER = "(md5_number_lower(connection || '|' || feed || '|' || record_id) >> 1)::bigint"
+_ARRIVED = " union all ".join(
+    f"select _connection as connection, '{kind}' as kind, _feed as feed, {key} as record_id, _batch_id as batch_id from raw.{table}"
+    for kind, table, key in (
+        ("pos", "pos__points", "entry_id"),
+        ("pos", "pos__coupon_events", "event_id"),
+        ("groupbuy", "groupbuy__coupon_events", "event_id"),
+    )
+)
 
 
 class Books:
@@ -94,6 +103,11 @@ class Books:
             for (connection, name), rows in files.items():
                 if rows:
                     self._land(con, night, connection, name, rows)
+            con.execute("create schema if not exists staging")
+            con.execute(
+                "create or replace table staging.stg_identity__arrivals as select distinct connection, kind, feed, record_id,"
+                f" {_NUMBER} as record_key from ({_ARRIVED}) where batch_id in (select batch_id from ops.pending_batches)"
+            )
 
     def _own(self, members: Mapping[tuple[str, str], str | None]) -> None:
         with duckdb.connect(str(self.warehouse.path)) as con:
@@ -139,6 +153,7 @@ class Books:
                 "none",
                 "--select",
                 "+path:models/marts/ledger",
+                "+engagements",
                 "--exclude",
                 *_NOT_OURS,
                 *options,
@@ -163,12 +178,11 @@ def _owners(
         (number, *account, minted(account), BEGIN, members[account]) for number, account in enumerate(members)
     ]
     con.execute("create schema if not exists audit; create schema if not exists intermediate")
-    number = "(md5_number_lower(connection || '|' || feed || '|' || record_id) >> 1)::bigint as record_key"
     for table, names, more, rows in (
         (
             "int_record_recognitions",
             ("connection", "feed", "record_id", "member_id"),
-            f", 'given' as kind, 'given' as basis, {number}",
+            f", 'given' as kind, 'given' as basis, {_NUMBER} as record_key",
             records,
         ),
         (

@@ -5,14 +5,14 @@ with
 
 pos_coupons as (
 
-    select connection, record_id, event, template_id, occurred_at, first_arrived_on, amount_fen
+    select connection, record_id, record_key, event, template_id, occurred_at, first_arrived_on, amount_fen
     from {{ ref('stg_pos__coupon_events') }}
 
 ),
 
 groupbuy_coupons as (
 
-    select connection, record_id, event, template_id, occurred_at, first_arrived_on, amount_fen
+    select connection, record_id, record_key, event, template_id, occurred_at, first_arrived_on, amount_fen
     from {{ ref('stg_groupbuy__coupon_events') }}
 
 ),
@@ -38,12 +38,14 @@ select
     connection,
     'coupon_events' as feed,
     record_id,
+    {{ key_hash('record_key') }} as record_no,
     occurred_at,
     first_arrived_on,
     channel,
     template_id as ref,
     amount_fen,
-    cast(null as decimal(18, 3)) as points
+    cast(null as decimal(18, 3)) as points,
+    cast(null as varchar) as member_id
 from coupons
 where event in ('issued', 'redeemed', 'expired')
 
@@ -54,11 +56,13 @@ select
     connection,
     feed,
     record_id,
+    record_no,
     occurred_at,
     first_arrived_on,
     channel,
     ref,
     cast(null as bigint),
-    abs(points)
+    abs(points),
+    member_id
 from entries
 where points <> 0 or kind = 'spend'

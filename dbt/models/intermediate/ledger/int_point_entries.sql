@@ -25,9 +25,8 @@ touched_sales as (
 
 wanted as (
 
-    select {{ key_hash('record_key') }} as record_no
-    from {{ ref('stg_pos__points') }}
-    where {{ arrived_tonight() }}
+    -- also an older version: the night a posting first arrived may be another
+    select record_key as record_no from {{ ref('stg_identity__arrivals') }} where feed = 'points'
 
     union
 
@@ -76,7 +75,7 @@ known as (
 ),
 
 {% else -%}
--- depends_on: {{ source('ops', 'pending_batches') }}
+-- depends_on: {{ ref('stg_identity__arrivals') }}
 {% endif -%}
 points as (
 
@@ -86,7 +85,9 @@ points as (
     from {{ ref('stg_pos__points') }}
     {%- if is_incremental() %}
     where record_key in (
-        select record_key from {{ ref('stg_pos__points') }} where {{ arrived_tonight() }}
+        select connection || '|' || feed || '|' || record_id
+        from {{ ref('stg_identity__arrivals') }}
+        where feed = 'points'
 
         union
 
