@@ -55,7 +55,7 @@ sold as (
         sum(items.margin_fen) as margin_fen
     from sales
     left join items
-        on sales.order_key = items.order_key
+        on sales.order_no = items.order_no
     where
         sales.is_purchase
         and {{ touched_day_rows(['sales.' ~ seller, 'sales.shop', 'sales.business_date'], touched, theirs) }}

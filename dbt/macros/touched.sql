@@ -31,22 +31,29 @@
 {%- endmacro %}
 
 
-{# Tests may look at touched rows only. In the `where` of a test, `__touched__: <column> in <model>` stands for the rows
-   whose column is in that model of the schema `intermediate`; a refresh, and a warehouse without that model, checks
-   every row. Any other `where` means what it says. #}
+{# Tests may look at touched rows only. In the `where` of a test, `__touched__: <columns> in <model>` stands for the rows
+   whose columns (joined by commas without blanks) are in that model of the schema `intermediate`; there may be several,
+   joined by `or`. A build of everything, and a warehouse without one of the models, checks every row. Any other `where`
+   means what it says. #}
 {% macro get_where_subquery(relation) -%}
     {%- set where = config.get('where', '') -%}
     {%- if not where -%}
         {%- do return(relation) -%}
     {%- endif -%}
     {%- if where.startswith('__touched__:') and execute -%}
-        {%- set words = where.replace('__touched__:', '').split() -%}
-        {%- set touched = adapter.get_relation(relation.database, 'intermediate', words[2]) -%}
-        {%- if touched is none -%}
+        {%- set wanted = [] -%}
+        {%- set relations = [] -%}
+        {%- for part in where.replace('__touched__:', '').split(' or ') -%}
+            {%- set words = part.split() -%}
+            {%- set list = adapter.get_relation(relation.database, 'intermediate', words[2]) -%}
+            {%- do relations.append(list) -%}
+            {%- do wanted.append('(' ~ words[0] ~ ') in (select ' ~ words[0] ~ ' from ' ~ list ~ ')') -%}
+        {%- endfor -%}
+        {%- if flags.FULL_REFRESH or none in relations -%}
             {%- do return(relation) -%}
         {%- endif -%}
         {%- set where -%}
-            {{ words[0] }} in (select {{ words[0] }} from {{ touched }})
+            {{ wanted | join(' or ') }}
             or (select is_refresh from {{ source('ops', 'run_context') }})
         {%- endset -%}
         {%- do return('(select * from ' ~ relation ~ ' where ' ~ where ~ ') as touched_rows') -%}
