@@ -3,7 +3,7 @@
 {{ config(
     materialized="incremental",
     incremental_strategy="affected",
-    unique_key="order_key",
+    unique_key="order_no",
     meta={"affected": "int_touched_orders"},
 ) }}
 
@@ -11,14 +11,14 @@ with
 
 lines as (
 
-    select * from {{ ref('order_lines') }}
+    select * from {{ ref('int_order_lines') }}
 
 ),
 
 bought as (
 
     select
-        order_key,
+        order_no,
         qty,
         amount_fen - refunded_fen as kept_fen,
         cost_fen,
@@ -26,19 +26,19 @@ bought as (
     from lines
     where
         amount_fen - refunded_fen > 0
-        and {{ touched_rows('order_key', ref('int_touched_orders')) }}
+        and {{ touched_rows('order_no', ref('int_touched_orders')) }}
 
 ),
 
 final as (
 
     select
-        order_key,
+        order_no,
         cast(sum(qty) as decimal(18, 3)) as items,
         cast(sum(case when is_discounted then kept_fen else 0 end) as bigint) as discounted_fen,
         cast(sum(case when cost_fen is not null then kept_fen - cost_fen end) as bigint) as margin_fen
     from bought
-    group by order_key
+    group by order_no
 
 )
 

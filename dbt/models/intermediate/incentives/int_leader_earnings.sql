@@ -3,6 +3,15 @@
 -- A group-buy order is its leader's. A counter sale is that of the leader of the member's newest group-buy purchase with
 -- one at or before it, for as many days as the rule says.
 
+{# A table is read where it is needed and not once for all: DuckDB would copy a table that is named twice as a whole. #}
+{% set earning -%}
+    sales.is_listed
+        and sales.net_fen > 0
+        and not sales.is_test
+        and not sales.is_staff
+        and sales.business_date <= (select as_of_date from run_context)
+{%- endset %}
+
 with
 
 leaders as (
@@ -34,41 +43,27 @@ run_context as (
 ),
 
 -- staff and tests earn nobody anything
-sales as (
-
-    select
-        orders.order_key,
-        orders.order_no,
-        orders.channel,
-        orders.connection,
-        orders.leader_id,
-        orders.store_code,
-        orders.member_id,
-        orders.member_no,
-        orders.ordered_at,
-        orders.business_date,
-        orders.net_fen,
-        orders.spend_fen,
-        orders.is_purchase
-    from {{ ref('int_orders') }} as orders
-    cross join run_context
-    where
-        orders.is_listed
-        and orders.net_fen > 0
-        and not orders.is_test
-        and not orders.is_staff
-        and orders.business_date <= run_context.as_of_date
-
-),
-
 of_leaders as (
 
-    select sales.*
-    from sales
+    select
+        sales.order_key,
+        sales.order_no,
+        sales.channel,
+        sales.connection,
+        sales.leader_id,
+        sales.store_code,
+        sales.member_id,
+        sales.member_no,
+        sales.ordered_at,
+        sales.business_date,
+        sales.net_fen,
+        sales.spend_fen,
+        sales.is_purchase
+    from {{ ref('int_orders') }} as sales
     inner join leaders
         on sales.connection = leaders.connection
         and sales.leader_id = leaders.leader_id
-    where sales.channel = 'groupbuy'
+    where sales.channel = 'groupbuy' and {{ earning }}
 
 ),
 
@@ -76,8 +71,6 @@ bonds as (
 
     select
         member_no,
-        order_no,
-        order_key,
         ordered_at,
         business_date,
         connection,
@@ -93,40 +86,74 @@ counter as (
 
     select
         order_no,
+        member_no,
+        business_date,
         is_bond,
         cast(sum(case when is_bond then 1 else 0 end) over (
             partition by member_no
-            order by ordered_at, is_bond desc, order_key
+            order by ordered_at, is_bond desc
             rows between unbounded preceding and current row
         ) as bigint) as bond_no
     from (
-        select member_no, order_no, order_key, ordered_at, true as is_bond from bonds
+        select
+            member_no,
+            cast(null as bigint) as order_no,
+            ordered_at,
+            business_date,
+            true as is_bond
+        from bonds
 
         union all
 
-        select member_no, order_no, order_key, ordered_at, false
-        from sales
-        where channel = 'pos' and member_no in (select member_no from bonds)
+        select
+            sales.member_no,
+            sales.order_no,
+            sales.ordered_at,
+            sales.business_date,
+            false
+        from {{ ref('int_orders') }} as sales
+        where
+            sales.channel = 'pos'
+            and sales.member_no in (select member_no from bonds)
+            and {{ earning }}
     ) as both_channels
+
+),
+
+bindings as (
+
+    select
+        counter.order_no,
+        bonds.connection,
+        bonds.leader_id
+    from counter
+    cross join rule
+    inner join bonds
+        on counter.member_no = bonds.member_no
+        and counter.bond_no = bonds.bond_no
+    where
+        not counter.is_bond
+        and {{ days_between('bonds.business_date', 'counter.business_date') }} <= rule.leader_bind_days
 
 ),
 
 bound as (
 
     select
-        sales.*,
-        bonds.connection as leader_connection,
-        bonds.leader_id as bound_leader_id
-    from counter
-    cross join rule
-    inner join sales
-        on counter.order_no = sales.order_no
-    inner join bonds
-        on sales.member_no = bonds.member_no
-        and counter.bond_no = bonds.bond_no
-    where
-        not counter.is_bond
-        and {{ days_between('bonds.business_date', 'sales.business_date') }} <= rule.leader_bind_days
+        sales.order_key,
+        sales.order_no,
+        sales.channel,
+        bindings.connection as leader_connection,
+        bindings.leader_id as bound_leader_id,
+        sales.store_code,
+        sales.member_id,
+        sales.business_date,
+        sales.net_fen,
+        sales.spend_fen,
+        sales.is_purchase
+    from {{ ref('int_orders') }} as sales
+    inner join bindings
+        on sales.order_no = bindings.order_no
 
 ),
 

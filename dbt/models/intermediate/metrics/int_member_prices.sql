@@ -16,21 +16,6 @@ lines as (
 
 ),
 
-sums as (
-
-    select
-        member_no,
-        store_code,
-        business_date,
-        category,
-        count(*) as lines,
-        cast(sum(amount_fen) as bigint) as amount_fen,
-        cast(coalesce(sum(amount_fen) filter (where is_discounted), 0) as bigint) as discounted_fen
-    from lines
-    group by member_no, store_code, business_date, category
-
-),
-
 -- shares in thousand millionths, so that sums do not depend on their order
 offers as (
 
@@ -38,8 +23,11 @@ offers as (
         store_code,
         business_date,
         category,
-        {{ int_div('cast(sum(discounted_fen) as bigint) * 1000000000', 'cast(sum(amount_fen) as bigint)') }} as share_ppb
-    from sums
+        {{ int_div(
+            'cast(coalesce(sum(amount_fen) filter (where is_discounted), 0) as bigint) * 1000000000',
+            'cast(sum(amount_fen) as bigint)'
+        ) }} as share_ppb
+    from lines
     group by store_code, business_date, category
 
 ),
@@ -47,18 +35,18 @@ offers as (
 members as (
 
     select
-        sums.member_no,
-        cast(sum(sums.lines) as integer) as lines,
-        cast(sum(sums.amount_fen) as bigint) as amount_fen,
-        cast(sum(sums.discounted_fen) as bigint) as discounted_fen,
-        sum(cast(sums.amount_fen as decimal(38, 0)) * offers.share_ppb) as expected_ppb
-    from sums
+        lines.member_no,
+        cast(count(*) as integer) as lines,
+        cast(sum(lines.amount_fen) as bigint) as amount_fen,
+        cast(coalesce(sum(lines.amount_fen) filter (where lines.is_discounted), 0) as bigint) as discounted_fen,
+        sum(cast(lines.amount_fen as decimal(38, 0)) * offers.share_ppb) as expected_ppb
+    from lines
     inner join offers
-        on sums.store_code = offers.store_code
-        and sums.business_date = offers.business_date
-        and sums.category = offers.category
-    where sums.member_no is not null
-    group by sums.member_no
+        on lines.store_code = offers.store_code
+        and lines.business_date = offers.business_date
+        and lines.category = offers.category
+    where lines.member_no is not null
+    group by lines.member_no
 
 ),
 

@@ -3,18 +3,53 @@
 
 with
 
-sales as (
+purchases as (
 
     select
-        *,
-        coalesce(store_code, 'unknown') as shop
+        order_no,
+        member_no,
+        channel,
+        coalesce(store_code, 'unknown') as shop,
+        business_date,
+        spend_fen,
+        discount_fen,
+        stored_value_fen,
+        points_earned
     from {{ ref('int_orders') }}
+    where is_purchase
 
 ),
 
-purchases as (
+-- the same sales once more, each time others: a table that is named twice would be copied as a whole
+sales_with_refunds as (
 
-    select * from sales where is_purchase
+    select
+        order_key,
+        coalesce(store_code, 'unknown') as shop
+    from {{ ref('int_orders') }}
+    where not is_test
+
+),
+
+sales_with_coupons as (
+
+    select
+        order_key,
+        coalesce(store_code, 'unknown') as shop,
+        business_date
+    from {{ ref('int_orders') }}
+    where is_purchase
+
+),
+
+recharges as (
+
+    select
+        coalesce(store_code, 'unknown') as shop,
+        business_date,
+        net_fen
+    from {{ ref('int_orders') }}
+    where kind = 'recharge' and status = 'sold'
 
 ),
 
@@ -77,7 +112,7 @@ sold as (
     left join firsts
         on purchases.member_no = firsts.member_no
     left join items
-        on purchases.order_key = items.order_key
+        on purchases.order_no = items.order_no
     group by purchases.shop, purchases.business_date
 
 ),
@@ -90,9 +125,8 @@ given_back as (
         refunds.business_date,
         sum(refunds.amount_fen) as refund_fen
     from refunds
-    inner join sales
+    inner join sales_with_refunds as sales
         on refunds.order_key = sales.order_key
-    where not sales.is_test
     group by sales.shop, refunds.business_date
 
 ),
@@ -103,8 +137,7 @@ topped_up as (
         shop,
         business_date,
         sum(net_fen) as recharge_fen
-    from sales
-    where kind = 'recharge' and status = 'sold'
+    from recharges
     group by shop, business_date
 
 ),
@@ -112,13 +145,13 @@ topped_up as (
 used as (
 
     select
-        purchases.shop,
-        purchases.business_date,
+        sales.shop,
+        sales.business_date,
         count(*) as coupons_redeemed
     from coupons
-    inner join purchases
-        on coupons.order_key = purchases.order_key
-    group by purchases.shop, purchases.business_date
+    inner join sales_with_coupons as sales
+        on coupons.order_key = sales.order_key
+    group by sales.shop, sales.business_date
 
 ),
 
