@@ -144,3 +144,14 @@
 {% macro duckdb__row_hash(values) -%} cast(hash({{ values | join(', ') }}) >> 1 as bigint) {%- endmacro %}
 
 {% macro spark__row_hash(values) -%} xxhash64({{ values | join(', ') }}) {%- endmacro %}
+
+
+{# After `as` of a CTE: a large table that is named more than once, and other rows of it each time. DuckDB would copy it as
+   a whole first. #}
+{% macro read_in_place() -%}
+    {{ return(adapter.dispatch('read_in_place', 'linli')()) }}
+{%- endmacro %}
+
+{% macro duckdb__read_in_place() -%} not materialized {%- endmacro %}
+
+{% macro spark__read_in_place() -%} {%- endmacro %}

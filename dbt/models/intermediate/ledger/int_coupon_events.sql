@@ -54,13 +54,13 @@ redirects as (
 
 ),
 
-record_members as (
+record_members as {{ read_in_place() }} (
 
     select * from {{ ref('record_members') }} where feed = 'coupon_events'
 
 ),
 
-sales as (
+sales as {{ read_in_place() }} (
 
     select * from {{ ref('int_orders') }} where kind in ('sale', 'order')
 

@@ -4,7 +4,7 @@
 
 with
 
-all_orders as (
+all_orders as {{ read_in_place() }} (
 
     select * from {{ ref('stg_groupbuy__orders') }}
 

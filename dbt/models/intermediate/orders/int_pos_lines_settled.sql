@@ -20,7 +20,7 @@ sales as (
 
 ),
 
-lines as (
+lines as {{ read_in_place() }} (
 
     select * from {{ ref('stg_pos__ticket_lines') }}
 

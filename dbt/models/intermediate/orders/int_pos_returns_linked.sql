@@ -8,7 +8,7 @@
 
 with
 
-tickets as (
+tickets as {{ read_in_place() }} (
 
     select * from {{ ref('stg_pos__tickets') }}
 

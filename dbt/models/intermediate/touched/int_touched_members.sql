@@ -6,13 +6,13 @@
 
 with
 
-orders as (
+orders as {{ read_in_place() }} (
 
     select * from {{ ref('int_touched_orders') }}
 
 ),
 
-records as (
+records as {{ read_in_place() }} (
 
     select * from {{ ref('int_record_owners') }}
 

@@ -5,13 +5,13 @@
 
 with
 
-tickets as (
+tickets as {{ read_in_place() }} (
 
     select * from {{ ref('stg_pos__tickets') }}
 
 ),
 
-orders as (
+orders as {{ read_in_place() }} (
 
     select * from {{ ref('stg_groupbuy__orders') }}
 
@@ -24,19 +24,19 @@ run_context as (
 ),
 
 {% if is_incremental() %}
-ticket_lines as (
+ticket_lines as {{ read_in_place() }} (
 
     select * from {{ ref('stg_pos__ticket_lines') }}
 
 ),
 
-order_lines as (
+order_lines as {{ read_in_place() }} (
 
     select * from {{ ref('stg_groupbuy__order_lines') }}
 
 ),
 
-named as (
+named as {{ read_in_place() }} (
 
     select * from {{ ref('int_sale_references') }}
 

@@ -29,7 +29,7 @@ commissions as (
 
 ),
 
-earnings as (
+earnings as {{ read_in_place() }} (
 
     select * from {{ ref('int_leader_earnings') }}
 

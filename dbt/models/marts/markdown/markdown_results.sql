@@ -32,7 +32,7 @@ listed as (
 
 ),
 
-stock as (
+stock as {{ read_in_place() }} (
 
     select * from {{ ref('stg_pos__stock') }}
 

@@ -39,7 +39,7 @@ prices as (
 
 ),
 
-categories as (
+categories as {{ read_in_place() }} (
 
     select * from {{ ref('member_categories') }} where orders_90d > 0
 
