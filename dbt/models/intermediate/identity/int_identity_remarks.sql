@@ -64,7 +64,7 @@ named as (
     group by 1, 2
 ),
 
--- whether the number or a card that has it was in use when staff met the contact
+-- whether the number, or a card that has it, was in use or taken when staff met the contact
 ids_of_phone as (
     select distinct external_userid, phone, noted_at, 'phone' as namespace, phone as identifier
     from of_contacts
@@ -84,6 +84,13 @@ met as (
             and ids_of_phone.identifier = statements.identifier
     where
         abs({{ days_between("cast(statements.first_at as date)", "cast(ids_of_phone.noted_at as date)") }}) <= 1
+    union
+    -- the number was given then: staff who open a card add the customer on the spot
+    select of_contacts.external_userid, of_contacts.phone
+    from of_contacts
+    inner join holds on of_contacts.phone = holds.phone
+    where
+        abs({{ days_between("cast(holds.starts_at as date)", "cast(of_contacts.noted_at as date)") }}) <= 1
 )
 
 select
