@@ -94,12 +94,14 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
 
 
 @njit(cache=True)
-def _is_chance(first, second):
-    """Whether two people who use a number independently might well come strictly one after the other: the chance that
-    all of `first` uses lie before all of `second` is one in (first + second choose first); rare is one in a hundred.
-    Taking the number is a use of it, too."""
+def _is_chance(first, second, life, wait):
+    """Whether two people who use a number independently might well come one after the other like that: the chance that
+    all of `first` uses lie before all of `second` is one in (first + second choose first), and that the last of them
+    is only `wait` seconds old when the second's begin, of `life` seconds since the first's began, is at most first ×
+    wait / life; rare is one in a hundred. Taking the number is a use of it, too."""
     first, second = first + 1, second + 1
-    ways = 1.0
+    life, wait = max(life, 0) + DAY, wait + DAY  # days are all that some systems write
+    ways = max(life / (first * wait), 1.0)
     for i in range(min(first, second)):
         ways = ways * (first + second - i) / (i + 1)
         if ways > 100.0:
@@ -144,6 +146,9 @@ def _split(
             left = left and moved[j] == 1
             alike = _compare(i, j, begin, name, named)
             known = known or alike == 1
+            # whoever took another number may live on: that she left this one is no end of the account
+            life = born[i] - min(born[j], starts[j])
+            wait = life if moved[j] == 1 else max(born[i] - ends[j], 0)
             at_once = ends[j] > starts[i]
             # of two people who appear in one second neither follows the other
             tied = starts[j] == starts[i]
@@ -154,7 +159,7 @@ def _split(
                     and (
                         born[i] // DAY < ends[j] // DAY
                         or born[i] - ends[j] > reregister_gap
-                        or _is_chance(records[j], records[i])
+                        or _is_chance(records[j], records[i], life, wait)
                     )
                 )
                 # she may lose one and register the next on the same day, and some systems write no time of day

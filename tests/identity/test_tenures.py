@@ -100,8 +100,11 @@ def alike(one: Hold, other: Hold) -> bool | None:
 
 
 def is_chance(one: Hold, other: Hold) -> bool:
-    """Taking the number is a use of it, too."""
-    return comb(one.records + other.records + 2, one.records + 1) <= 100
+    """Whether two strangers might well follow each other so closely. Taking the number is a use of it, too."""
+    life = max(other.born_at - min(one.born_at, one.starts_at), 0)
+    wait = life if one.moved else max(other.born_at - one.ends_at, 0)
+    ended_so_late = min((one.records + 1) * (wait + DAY) / (life + DAY), 1)
+    return comb(one.records + other.records + 2, one.records + 1) <= 100 * ended_so_late
 
 
 def follows(before: Hold, now: Hold, rules: TenureRules) -> bool:
@@ -318,9 +321,27 @@ def test_accounts_one_after_the_other_are_one_persons_within_the_gap() -> None:
     assert tenures(account(0, 10, 1, 2), account(80, 90, 2, 3)) == [0, 0]
     # two who were seen a few times each, beside when they took the number, may come one after the other by chance:
     # 9!/(4! 5!) = 126 ways, 8!/(4! 4!) = 70
-    assert tenures(account(0, 10, records=3), account(11, 20, records=4)) == [0, 0]
-    assert sharing(account(0, 10, records=3), account(11, 20, records=4)) == ["", ""]
-    assert sharing(account(0, 10, records=3), account(11, 20, records=3)) == ["accounts", "accounts"]
+    assert tenures(account(0, 10, records=3), account(20, 30, records=4)) == [0, 0]
+    assert sharing(account(0, 10, records=3), account(20, 30, records=4)) == ["", ""]
+    assert sharing(account(0, 10, records=3), account(20, 30, records=3)) == ["accounts", "accounts"]
+
+
+def test_an_account_that_ends_the_day_another_begins_is_replaced_by_it() -> None:
+    # of the 50 days of the one, the last before the other: 51 × 2 ways
+    seldom = {"records": 0}
+    assert sharing(account(0, 50, **seldom), account(50, 60, **seldom)) == ["", ""]
+    # of 49 days it may be chance, as it may be two days later, or with a second use
+    assert sharing(account(0, 49, **seldom), account(49, 60, **seldom)) == ["accounts", "accounts"]
+    assert sharing(account(0, 50, **seldom), account(52, 60, **seldom)) == ["accounts", "accounts"]
+    assert sharing(account(0, 50, records=1), account(50, 60, **seldom)) == ["accounts", "accounts"]
+    # how long the one was used for any number, and since when the other is
+    assert sharing(account(40, 50, born=0, **seldom), account(50, 60, **seldom)) == ["", ""]
+    assert sharing(account(0, 50, **seldom), account(58, 60, born=50, **seldom)) == ["", ""]
+    # whoever gave the number up for another one goes on elsewhere
+    assert sharing(account(0, 50, moved=True, **seldom), account(50, 60, **seldom)) == [
+        "accounts",
+        "accounts",
+    ]
 
 
 def test_an_account_that_replaces_another_begins_after_it_and_soon() -> None:
