@@ -172,10 +172,9 @@ def _split(
                     followed = True
             elif kinds[i] == 0 and kinds[j] == 0:
                 cards += 1
-                # whoever replaces a card uses it no more; two in turns, each more than once, are two people's, unless
-                # they say one name
-                often = records[i] > 1 and records[j] > 1
-                if (at_once and (alike == -1 or (alike == 0 and often))) or (tied and alike == -1):
+                # whoever replaces a card uses it no more; two at one time are two people's, unless they say one name
+                later = ends[j] // DAY > starts[i] // DAY
+                if (at_once and (alike == -1 or (alike == 0 and later))) or (tied and alike == -1):
                     interleaved += 1
                 elif alike == -1:
                     followed = True
