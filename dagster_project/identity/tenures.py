@@ -122,6 +122,23 @@ def _compare(i, j, begin, name, named):
 
 
 @njit(cache=True)
+def _first_of_newcomer(low, i, starts, kinds, begin, name, named):
+    """The first hold of the person to whom the number passed on with hold i, of a tenure that began with `low`: whoever
+    takes a card and an account on one day takes them for herself, whichever of them tells that she is another person.
+    """
+    first = i
+    while first - 1 > low and starts[first - 1] // DAY == starts[i] // DAY:
+        k = first - 1
+        if kinds[k] & kinds[i] or _compare(k, i, begin, name, named) == -1:
+            break
+        for j in range(low, k):
+            if _compare(j, k, begin, name, named) == 1:
+                return first
+        first = k
+    return first
+
+
+@njit(cache=True)
 def _split(
     phone, kinds, starts, ends, said, born, records, moved, named, begin, name,
     max_accounts, max_cards, silence, reregister_gap, names_differ,
@@ -132,8 +149,11 @@ def _split(
     began = np.zeros(count, dtype=np.int64)
     cut = np.zeros(count, dtype=np.int64)
     same = np.full(count, -1, dtype=np.int64)
+    so_far = np.zeros(count, dtype=np.int64)  # why its tenure was shared when a hold joined it
     low = 0  # first hold of the current tenure
-    for i in range(count):
+    i = -1
+    while i + 1 < count:
+        i += 1
         if i == 0 or phone[i] != phone[i - 1]:
             low = i
             continue
@@ -192,11 +212,16 @@ def _split(
         elif said[i] > latest + silence and not known:
             cause = _SILENCE
         if cause:
-            low = i
-            tenure[i] = tenure[i - 1] + 1
-            began[i] = cause
+            first = _first_of_newcomer(low, i, starts, kinds, begin, name, named) if cause == _HANDOVER else i
+            for j in range(low, first):
+                shared[j] = so_far[first - 1]
             # the next owner may have said it for a while before any holder of hers is known
-            cut[i] = said[i] if said[i] > latest + silence else starts[i]
+            cut[first] = said[i] if first == i and said[i] > latest + silence else starts[first]
+            tenure[first] = tenure[low] + 1
+            began[first] = cause
+            shared[first] = so_far[first] = 0
+            # what she brought along is looked at anew, beside her own only
+            low = i = first
             continue
         tenure[i] = tenure[i - 1]
         began[i], cut[i] = began[low], cut[low]
@@ -208,6 +233,7 @@ def _split(
         elif others > 0:
             shared[i] = _NAMES
         # what makes a tenure shared holds for all of it
+        so_far[i] = shared[i]
         for j in range(low, i):
             shared[j] = shared[i]
     low = 0

@@ -170,15 +170,47 @@ def newly_shared(tenure: list[Hold], now: Hold, rules: TenureRules) -> str:
     return "names" if "names" in ways else ""
 
 
+def sharing_of(tenure: list[Hold], rules: TenureRules) -> str:
+    shared = ""
+    for number, hold in enumerate(tenure):
+        shared = newly_shared(tenure[:number], hold, rules) or shared
+    return shared
+
+
+def brought_along(tenure: list[Hold], now: Hold) -> list[Hold]:
+    """What the next owner took on the day that tells her apart, but for the first hold of the tenure."""
+    hers: list[Hold] = []
+    for number in range(len(tenure) - 1, 0, -1):
+        hold = tenure[number]
+        if (
+            hold.starts_at // DAY != now.starts_at // DAY
+            or hold.kinds & now.kinds
+            or alike(hold, now) is False
+            or any(alike(earlier, hold) for earlier in tenure[:number])
+        ):
+            break
+        hers.insert(0, hold)
+    return hers
+
+
 def reference(holds: list[Hold], rules: TenureRules) -> Found:
     found: Found = []
     for phone in dict.fromkeys(hold.phone for hold in holds):
         first = next(number for number, hold in enumerate(holds) if hold.phone == phone)
         turns: list[tuple[list[Hold], str, str, int | None]] = []  # holds, shared why, began by, cut at
-        for hold in (hold for hold in holds if hold.phone == phone):
+        to_come = [hold for hold in holds if hold.phone == phone]
+        while to_come:
+            hold = to_come.pop(0)
             cause = began(turns[-1][0], hold, rules) if turns else ""
-            if not turns or cause:
-                turns.append(([hold], "", cause, cut_at(turns[-1][0], hold, rules) if cause else None))
+            if not turns:
+                turns.append(([hold], "", "", None))
+            elif cause == "handover" and (hers := brought_along(turns[-1][0], hold)):
+                those, _, by, cut = turns.pop()
+                turns.append((those[: -len(hers)], sharing_of(those[: -len(hers)], rules), by, cut))
+                turns.append(([hers[0]], "", cause, hers[0].starts_at))
+                to_come = [*hers[1:], hold, *to_come]
+            elif cause:
+                turns.append(([hold], "", cause, cut_at(turns[-1][0], hold, rules)))
             else:
                 those, shared, by, cut = turns[-1]
                 turns[-1] = ([*those, hold], newly_shared(those, hold, rules) or shared, by, cut)
@@ -220,6 +252,9 @@ def random_holds(rng: np.random.Generator) -> list[Hold]:
                 )
             )
             holds[-1].said = start - float(rng.choice([0, 0, 30, 100]))
+            if not rng.integers(4):
+                # and something of another sort on the same day
+                holds.append(Hold(start + 0.5, end + 1, kinds=0 if kinds else 1, phone=phone))
     return sorted(holds, key=lambda hold: (hold.phone, hold.starts_at, hold.ends_at))
 
 
@@ -293,6 +328,22 @@ def test_a_number_passes_on_after_a_carriers_silence_and_not_a_second_before() -
     assert tenures(card(0, 10, 1), card(400, 410, 1)) == [0, 0]
     # not the first holder counts but the latest
     assert tenures(card(0, 90), card(20, 30), card(170, 180)) == [0, 0, 0]
+
+
+def test_what_the_next_owner_took_on_one_day_is_hers() -> None:
+    # her card was on file before the account that tells her apart
+    hers = card(120.25, 230), account(120.5, 230)
+    found = split([card(0, 110), account(0, 20), *hers])
+    assert [row[:4] for row in found] == [(0, False, "", "")] * 2 + [(1, False, "", "handover")] * 2
+    assert {row[4] for row in found[2:]} == {hers[0].starts_at}
+    # so is the former owner's card that is still in use
+    found = split([card(0, 150), account(0, 20), *hers])
+    assert [row[:3] for row in found] == [(0, False, "")] * 2 + [(1, False, "")] * 2
+    # a day earlier it may be the former owner's new card, and one that says her name is hers
+    assert tenures(card(0, 110), account(0, 20), card(119.75, 230), account(120.5, 230)) == [0, 0, 0, 1]
+    assert tenures(card(0, 110, 1), account(0, 20), card(120.25, 230, 1), account(120.5, 230)) == [0, 0, 0, 1]
+    # a number has an owner before it has a next one
+    assert tenures(account(0, 20), card(120.25, 230), account(120.5, 230)) == [0, 1, 1]
 
 
 def test_a_number_said_at_the_till_is_not_silent() -> None:
