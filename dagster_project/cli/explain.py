@@ -329,6 +329,7 @@ def _rule(rule: str) -> str:
         "card_number": tr("卡号就是手机号", "the card's number is the phone"),
         "remark_phone": tr("员工备注里的手机号", "a phone in a staff remark"),
         "phone_and_name": tr("同一手机号、同一姓名", "the same phone and name"),
+        "phone_and_visit": tr("同一手机号、同一次到店登记", "the same phone, taken on one visit"),
         "payer": tr("一直为它付款的账户", "the account that always pays for it"),
         "said_together": tr("只和这张卡一起报的手机号", "a number that is said with this card only"),
         "same": tr("人工裁定为同一个人", "somebody decided it is one person"),

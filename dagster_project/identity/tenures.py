@@ -17,6 +17,7 @@ import pyarrow as pa
 from numba import njit
 
 DAY = 86_400
+VISIT = 3_600
 
 # why a tenure is shared, or began
 CAUSES = ("", "accounts", "cards", "names", "handover", "silence", "moved")
@@ -54,7 +55,8 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
     Returns:
         A row per hold, in order: tenure_no (0 …), is_shared (of its tenure), cause (see CAUSES) of its tenure's
         sharing, began_by, cut_at (seconds; when its tenure began, null for the first of a number), same_as (in a
-        shared tenure, the first hold of the same name that may be the same person's; else null).
+        shared tenure, the first hold of the same name that may be the same person's, or else the one that was taken on
+        the same visit; else null), same_by ('name', 'visit' or null).
     """
     columns = (
         "phone_no",
@@ -79,7 +81,7 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
         rules.reregister_gap * DAY,
         rules.names_differ,
     )
-    tenure, shared, began, cut, same = _split(*(*arrays, begin, name, *limits))
+    tenure, shared, began, cut, same, by_visit = _split(*(*arrays, begin, name, *limits))
     labels = np.array(CAUSES, dtype=object)
     return pa.table(
         {
@@ -89,6 +91,9 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
             "began_by": pa.array(labels[began], pa.string()),
             "cut_at": pa.array(cut, mask=tenure == 0),
             "same_as": pa.array(same, mask=same == -1),
+            "same_by": pa.array(
+                np.array(["name", "visit"], dtype=object)[by_visit], pa.string(), mask=same == -1
+            ),
         }
     )
 
@@ -139,6 +144,23 @@ def _first_of_newcomer(low, i, starts, kinds, begin, name, named):
 
 
 @njit(cache=True)
+def _taken_together(low, i, phone, tenure, starts, kinds, begin, name, named):
+    """Whether hold i and the one before it, of the tenure that begins with `low`, were taken on one visit: who opens a
+    card and registers an account at the counter does so within the hour. Of more than two nobody knows who took which,
+    and midnight is a date without a time."""
+    j, after = i - 1, i + 1
+    if j < low or starts[i] - starts[j] > VISIT or starts[i] % DAY == 0 or starts[j] % DAY == 0:
+        return False
+    if j > low and starts[j] - starts[j - 1] <= VISIT:
+        return False
+    is_last = after == len(phone) or phone[after] != phone[i] or tenure[after] != tenure[i]
+    if not is_last and starts[after] - starts[i] <= VISIT:
+        return False
+    of_two_sorts = kinds[i] != kinds[j] and not kinds[i] & kinds[j]
+    return of_two_sorts and _compare(i, j, begin, name, named) != -1
+
+
+@njit(cache=True)
 def _split(
     phone, kinds, starts, ends, said, born, records, moved, named, begin, name,
     max_accounts, max_cards, silence, reregister_gap, names_differ,
@@ -149,6 +171,7 @@ def _split(
     began = np.zeros(count, dtype=np.int64)
     cut = np.zeros(count, dtype=np.int64)
     same = np.full(count, -1, dtype=np.int64)
+    by_visit = np.zeros(count, dtype=np.int64)
     so_far = np.zeros(count, dtype=np.int64)  # why its tenure was shared when a hold joined it
     low = 0  # first hold of the current tenure
     i = -1
@@ -245,4 +268,6 @@ def _split(
                 if _compare(i, j, begin, name, named) == 1 and not kinds[i] & kinds[j]:
                     same[i] = j
                     break
-    return tenure, shared, began, cut, same
+            if same[i] == -1 and _taken_together(low, i, phone, tenure, starts, kinds, begin, name, named):
+                same[i], by_visit[i] = i - 1, 1
+    return tenure, shared, began, cut, same, by_visit

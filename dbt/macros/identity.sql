@@ -278,7 +278,7 @@
 
 
 {# How strong a link is, the strongest lowest: what somebody decided, what the platform vouches for, a phone that was proved, the shop's own
-   member file, a shared phone together with a name, an account written on a card, a number read out of a card's number, one always said with it, a remark typed by staff, who always pays. What a
+   member file, a shared phone together with a name or a visit, an account written on a card, a number read out of a card's number, one always said with it, a remark typed by staff, who always pays. What a
    record no longer says comes after what it says. #}
 {% macro identity_strength(namespace_b, basis, ended_at) -%}
     case
@@ -287,6 +287,7 @@
         when {{ basis }} = 'verified_phone' then 20
         when {{ basis }} = 'phone' then 30
         when {{ basis }} = 'phone_and_name' then 35
+        when {{ basis }} = 'phone_and_visit' then 37
         when {{ basis }} = 'card_number' then 50
         when {{ basis }} = 'said_together' then 55
         when {{ basis }} = 'remark_phone' then 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import comb
 
 import numpy as np
@@ -10,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from dagster_project.identity import TenureRules, split_tenures
-from dagster_project.identity.tenures import DAY
+from dagster_project.identity.tenures import DAY, VISIT
 
 RULES = TenureRules(max_accounts=1, max_cards=3, silence=90, reregister_gap=45, names_differ=True)
-Found = list[tuple[int, bool, str, str, int | None, int | None]]
+Found = list[tuple[int, bool, str, str, int | None, int | None, str | None]]
 
 
 @dataclass
@@ -80,7 +81,7 @@ def tables(holds: list[Hold]) -> tuple[pa.Table, pa.Table]:
 
 def split(holds: list[Hold], rules: TenureRules = RULES) -> Found:
     found = split_tenures(*tables(holds), rules).to_pydict()
-    names = ("tenure_no", "is_shared", "cause", "began_by", "cut_at", "same_as")
+    names = ("tenure_no", "is_shared", "cause", "began_by", "cut_at", "same_as", "same_by")
     return list(zip(*(found[name] for name in names), strict=True))
 
 
@@ -193,6 +194,22 @@ def brought_along(tenure: list[Hold], now: Hold) -> list[Hold]:
     return hers
 
 
+def one_visit(tenure: list[Hold], place: int) -> bool:
+    """Whether just this hold and the one before it were taken within an hour, and may be one person's."""
+    now = tenure[place]
+    if place == 0 or any(hold.starts_at % DAY == 0 for hold in tenure[place - 1 : place + 1]):
+        return False
+    gaps = [after.starts_at - before.starts_at for before, after in pairwise(tenure)]
+    before = tenure[place - 1]
+    return (
+        gaps[place - 1] <= VISIT
+        and all(gap > VISIT for gap in gaps[max(place - 2, 0) : place - 1] + gaps[place : place + 1])
+        and not before.kinds & now.kinds
+        and bool(before.kinds or now.kinds)
+        and alike(before, now) is not False
+    )
+
+
 def reference(holds: list[Hold], rules: TenureRules) -> Found:
     found: Found = []
     for phone in dict.fromkeys(hold.phone for hold in holds):
@@ -221,7 +238,10 @@ def reference(holds: list[Hold], rules: TenureRules) -> Found:
                     for j, other in enumerate(those[:place])
                     if shared and alike(other, hold) and not other.kinds & hold.kinds
                 ]
-                found.append((number, bool(shared), shared, by, cut, same[0] if same else None))
+                same_by = "name" if same else None
+                if shared and not same and one_visit(those, place):
+                    same, same_by = [first + place - 1], "visit"
+                found.append((number, bool(shared), shared, by, cut, same[0] if same else None, same_by))
             first += len(those)
     return found
 
@@ -231,7 +251,7 @@ def random_holds(rng: np.random.Generator) -> list[Hold]:
     holds = []
     for phone in range(int(rng.integers(1, 4))):
         for _ in range(int(rng.integers(1, 7))):
-            start = int(rng.choice([0, 10, 20, 55, 56, 100, 101, 190, 300]))
+            start = int(rng.choice([0, 10, 20, 55, 56, 100, 101, 190, 300])) + float(rng.choice([0, 0.3]))
             end = start + int(rng.choice([0, 0, 1, 10, 45, 90, 200]))
             names = {int(name) for name in rng.integers(0, 3, int(rng.integers(0, 3)))}
             kinds = int(rng.choice([0, 0, 1, 1, 2, 3]))
@@ -254,7 +274,8 @@ def random_holds(rng: np.random.Generator) -> list[Hold]:
             holds[-1].said = start - float(rng.choice([0, 0, 30, 100]))
             if not rng.integers(4):
                 # and something of another sort on the same day
-                holds.append(Hold(start + 0.5, end + 1, kinds=0 if kinds else 1, phone=phone))
+                start += float(rng.choice([0.02, 0.04, 0.5]))
+                holds.append(Hold(start, end + 1, kinds=0 if kinds else 1, phone=phone))
     return sorted(holds, key=lambda hold: (hold.phone, hold.starts_at, hold.ends_at))
 
 
@@ -441,6 +462,29 @@ def test_in_a_shared_number_names_say_who_is_whose() -> None:
     found = split([account(0, 50, 1), account(10, 60, 2), card(20, 30, 2), card(25, 40, 1)])
     assert {row[2] for row in found} == {"cards"}
     assert [row[5] for row in found] == [None, None, 1, 0]
+
+
+def test_in_a_shared_number_what_was_taken_on_one_visit_is_ones() -> None:
+    def ties(*more: Hold) -> list[tuple[int | None, str | None]]:
+        family = account(0, 50), account(10, 60)
+        return [row[5:] for row in split(sorted([*family, *more], key=lambda hold: hold.start))]
+
+    hour = 1 / 24
+    nobody = (None, None)
+    mini = {"kinds": 2}
+    assert ties(card(30.5, 40), account(30.5 + hour, 40, **mini)) == [nobody, nobody, nobody, (2, "visit")]
+    # a second later it may be anybody's
+    assert ties(card(30.5, 40), account(30.5 + hour + 1 / DAY, 40, **mini)) == [nobody] * 4
+    # so it is when a third was taken then, when they go by other names, or when only the date is known
+    late = account(30.5 + 2 * hour, 40, kinds=4)
+    assert ties(card(30.5, 40), account(30.5 + hour, 40, **mini), late) == [nobody] * 5
+    assert ties(card(30.5, 40, 1), account(30.5 + hour, 40, 2, **mini)) == [nobody] * 4
+    assert ties(card(30, 40), account(30, 40, **mini)) == [nobody] * 4
+    # two cards are no one's, and a name says more
+    assert ties(card(30.5, 40), card(30.5 + hour, 40)) == [nobody] * 4
+    assert ties(card(30.5, 40, 1), account(30.5 + hour, 40, 1, **mini))[3] == (2, "name")
+    # a number that is one person's needs no such tie
+    assert [row[5] for row in split([card(0.5, 40), account(0.5, 40, **mini)])] == [None, None]
 
 
 def test_who_took_another_number_left_this_one() -> None:

@@ -5,7 +5,8 @@ with record_claims as (
     select * from {{ ref("int_identity_claims") }}
 ),
 
--- holders of a shared number who go by one name are one person; an account speaks through its first id
+-- holders of a shared number who go by one name, or who took it on one visit, are one person; an account speaks
+-- through its first id
 first_ids as (
     select
         holder,
@@ -26,6 +27,7 @@ namesakes as (
         first.holder as holder_a,
         second.holder as holder_b,
         second.phone,
+        tenures.same_by,
         greatest(first.first_seen_on, second.first_seen_on) as first_seen_on,
         second.starts_at,
         second.ends_at
@@ -43,8 +45,8 @@ name_claims as (
         substr(ids_a.first_id, length(split_part(ids_a.first_id, '|', 1)) + 2) as identifier_a,
         split_part(ids_b.first_id, '|', 1) as namespace_b,
         substr(ids_b.first_id, length(split_part(ids_b.first_id, '|', 1)) + 2) as identifier_b,
-        'phone_and_name' as rule,
-        'phone_and_name' as basis,
+        'phone_and_' || min(namesakes.same_by) as rule,
+        'phone_and_' || min(namesakes.same_by) as basis,
         'own' as role,
         min(namesakes.first_seen_on) as first_seen_on,
         min(namesakes.starts_at) as first_at,
