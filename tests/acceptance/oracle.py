@@ -194,6 +194,7 @@ class Oracle:
                         says.born if node[0] == "card" else says.at
                     )
         self.turn_of: dict[tuple[str, Node], int] = {}
+        self.taken: dict[tuple[str, Node], date] = {}  # the day on which a holder took the number
         self.starts: dict[str, list[datetime]] = {}  # of the second turn and later ones
         self.shared: set[tuple[str, int]] = set()
         for phone, things in holders.items():
@@ -210,6 +211,7 @@ class Oracle:
                     self.shared.add((phone, number))
                 turn.append(one)
                 self.turn_of[phone, one.thing] = number
+                self.taken[phone, one.thing] = one.start.date()
 
     def _holder(self, thing: Node, proved: list[datetime]) -> Holder:
         used = self.use[thing]
@@ -254,7 +256,8 @@ class Oracle:
             for _, s in self.said
             if s.feed in EVENTS and any(s.nodes.get(node) in ("own", "said") for node in used)
         )
-        return self.placed(phone, says) if proved or theirs & mine or met else None
+        given = any(abs((self.taken[phone[1], thing] - says.at.date()).days) <= 1 for thing in holders)
+        return self.placed(phone, says) if proved or theirs & mine or met or given else None
 
     def _assert_one_of_each(self) -> None:
         """Nobody has two accounts of one app, but under one name, or too many cards: no such refusal is asked."""
@@ -524,17 +527,26 @@ def _passes_on(turn: list[Holder], one: Holder) -> bool:
         if held.names and one.names:
             return True  # by another name
         # an account of the same app without a name: too long after, or by chance as like as not
-        if one.apps and (
-            one.start - held.end > REPLACED_WITHIN or comb(held.events + one.events, held.events) <= 100
-        ):
+        if one.apps and (one.start - held.end > REPLACED_WITHIN or _is_chance(held, one)):
             return True
     return False
 
 
+def _is_chance(held: Holder, one: Holder) -> bool:
+    """Whether two strangers might follow each other so closely; taking the number is a use of it, too."""
+    day = timedelta(days=1)
+    ended_so_late = min((held.events + 1) * (one.start - held.end + day) / (one.start - held.start + day), 1)
+    return comb(held.events + one.events + 2, held.events + 1) <= 100 * ended_so_late
+
+
 def _at_once(rivals: list[Holder], one: Holder) -> bool:
-    """Two accounts of one app, or two cards of different names, in use at one time."""
-    return any(held.end > one.start and (one.apps or (held.names and one.names and not held.names & one.names))
-               for held in rivals)  # fmt: skip
+    """Two accounts of one app in use at one time, or two cards of different names; without names, on another day."""
+    return any(
+        held.end > one.start
+        and not (held.names & one.names and not one.apps)
+        and (one.apps or (held.names and one.names) or held.end.date() > one.start.date())
+        for held in rivals
+    )
 
 
 def _are_several(turn: list[Holder], one: Holder) -> bool:
