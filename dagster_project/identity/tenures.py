@@ -215,9 +215,11 @@ def _split(
                     followed = True
             elif kinds[i] == 0 and kinds[j] == 0:
                 cards += 1
-                # whoever replaces a card uses it no more; two at one time are two people's, unless they say one name
-                later = ends[j] // DAY > starts[i] // DAY
-                if (at_once and (alike == -1 or (alike == 0 and later))) or (tied and alike == -1):
+                # whoever replaces a card uses it no more; of two issued on one day neither replaces the other, and both
+                # in use are two people's, unless they say one name
+                issued = starts[i] // DAY
+                in_turns = min(records[i], records[j]) > 1 or starts[j] // DAY < issued < ends[j] // DAY
+                if (at_once and (alike == -1 or (alike == 0 and in_turns))) or (tied and alike == -1):
                     interleaved += 1
                 elif alike == -1:
                     followed = True

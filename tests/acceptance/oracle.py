@@ -540,11 +540,16 @@ def _is_chance(held: Holder, one: Holder) -> bool:
 
 
 def _at_once(rivals: list[Holder], one: Holder) -> bool:
-    """Two accounts of one app in use at one time, or two cards of different names; without names, on another day."""
+    """Two accounts of one app in use at one time, or two cards of different names, or without, on another day."""
     return any(
         held.end > one.start
         and not (held.names & one.names and not one.apps)
-        and (one.apps or (held.names and one.names) or held.end.date() > one.start.date())
+        and (
+            one.apps
+            or (held.names and one.names)
+            or min(held.events, one.events) > 1
+            or held.start.date() < one.start.date() < held.end.date()
+        )
         for held in rivals
     )
 

@@ -125,8 +125,10 @@ def stands_beside(before: Hold, now: Hold, rules: TenureRules) -> str:
     if before.kinds & now.kinds:
         return "accounts"
     if not before.kinds and not now.kinds:
-        on_a_later_day = before.ends_at // DAY > now.starts_at // DAY
-        return "cards" if alike(before, now) is False or (on_a_later_day and not alike(before, now)) else ""
+        often = before.ends_at > now.starts_at and min(before.records, now.records) > 1
+        replaced = before.starts_at // DAY < now.starts_at // DAY
+        in_turns = often or (replaced and before.ends_at // DAY > now.starts_at // DAY)
+        return "cards" if alike(before, now) is False or (in_turns and not alike(before, now)) else ""
     return "names" if rules.names_differ and alike(before, now) is False else ""
 
 
@@ -502,9 +504,12 @@ def test_a_replaced_card_stays_with_its_owner_and_names_tell_cards_apart() -> No
     # whoever replaces a card uses it no more: two at one time are two people's, unless they say one name
     assert sharing(card(0, 15), card(10, 20)) == ["cards", "cards"]
     assert sharing(card(0, 15, records=1), card(10, 20, records=0)) == ["cards", "cards"]
-    # once more on the day of the new one proves nothing
-    assert sharing(card(0, 10.75), card(10.5, 20)) == ["", ""]
-    assert sharing(card(0, 11), card(10.5, 20)) == ["cards", "cards"]
+    # of two issued on one day neither replaces the other, and one use of either proves nothing
+    assert sharing(card(10, 15, records=1), card(10.5, 20, records=9)) == ["", ""]
+    assert sharing(card(10, 15, records=2), card(10.5, 20, records=2)) == ["cards", "cards"]
+    # nor does one more use on the day of the new one
+    assert sharing(card(0, 10.75, records=1), card(10.5, 20)) == ["", ""]
+    assert sharing(card(0, 11, records=1), card(10.5, 20)) == ["cards", "cards"]
     assert sharing(card(0, 15, 1), card(10, 20, 2)) == ["cards", "cards"]
     assert sharing(card(0, 15, 1), card(10, 20, 1)) == ["", ""]
     four = [card(day, day + 1, 1) for day in range(4)]
