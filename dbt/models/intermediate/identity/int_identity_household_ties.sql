@@ -29,10 +29,26 @@ recognitions as (
     where feed in ('users', 'orders') and member_id is not null
 ),
 
-users as (
-    select connection, record_id, lng, lat
+placed_users as (
+    select connection, record_id, community, lng, lat
     from {{ ref("stg_groupbuy__users") }}
     where lng is not null and lat is not null
+),
+
+-- a neighbourhood of which one place only is known is told by its middle: everybody's there, and nobody's home
+middles as (
+    select community
+    from placed_users
+    where community is not null
+    group by community
+    having count(distinct cast(lng as varchar) || ',' || cast(lat as varchar)) = 1
+),
+
+users as (
+    select placed_users.connection, placed_users.record_id, placed_users.lng, placed_users.lat
+    from placed_users
+    left join middles on placed_users.community = middles.community
+    where middles.community is null
 ),
 
 orders as (
