@@ -26,7 +26,7 @@ from dagster_project.benchmarks.models import (
     write_plan,
 )
 from dagster_project.contracts import feeds_of, kinds
-from dagster_project.warehouse import digest_identity, digest_sales
+from dagster_project.warehouse import digest_identity, digest_sales, ops_schemas
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 MODELS = ("members", "record_members", "member_identifiers", "member_events", "identity_refusals")
@@ -98,6 +98,11 @@ class World:
                 " ('S2', '二店', 121.45, 31.20, null::date, null::integer))"
                 " as s(store_code, store_name, lng, lat, opened_on, cutover_minutes)"
             )
+
+            for table, schema in ops_schemas().items():
+                con.register("columns", schema.empty_table())
+                con.execute(f"create table if not exists ops.{table} as select * from columns")
+                con.unregister("columns")
 
     @contextmanager
     def open(self) -> Iterator[duckdb.DuckDBPyConnection]:
