@@ -149,26 +149,33 @@ def posting_differences(known: Known) -> set[tuple[str, str]]:
     if not booked:
         return set()
     first = min(event.night for event in booked if event.night)
-    posted: dict[tuple[str, str], list[int]] = defaultdict(list)
-    back: set[str] = set()
+    posted: dict[str, list[Event]] = defaultdict(list)
     for event in booked:
-        posted[event.ref, event.kind.removeprefix("points_")].append(event.points)
-        if event.points < 0 and event.kind in ("points_earn", "points_adjust"):
-            back.add(event.ref)
+        posted[event.ref].append(event)
     out = set()
     sales = {event.record_id: event for event in known.by_kind["sale"]}
     late = {event.record_id: event.detail for event in known.by_kind["late_card"]}
     voided = {event.ref for event in known.by_kind["void"]}
     told_of: dict[tuple[str, str], int] = {}
+    answers: dict[str, list[Event]] = {}
+
+    def is_of(event: Event, card: object, sale: Event) -> bool:
+        """Numbers repeat from shop to shop: of the same card, or the same person."""
+        whose = known.member_of(sale)
+        return event.detail["card"] == card or (whose is not None and known.member_of(event) == whose)
+
     for record, sale in sales.items():
         if known.business_date(sale.when, sale.store_code) < first:
             continue
         told = {**sale.detail, **late.get(record, {})}
+        mine = [event for event in posted[record] if is_of(event, told.get("card"), sale)]
+        answers[record] = [event for event in mine if event.kind == "points_earn" and event.points > 0]
         for kind, said in (
             ("earn", int(told.get("points_earned") or 0)),
             ("spend", -int(told.get("points_spent") or 0)),
         ):
-            found = [points for points in posted[record, kind] if kind != "earn" or points > 0]
+            of_kind = answers[record] if kind == "earn" else [e for e in mine if e.kind == "points_spend"]
+            found = [event.points for event in of_kind]
             if said and not found and record not in voided:
                 out.add((f"{kind}_not_posted", record))
             elif said and found and said not in (sum(found), sum(set(found))):
@@ -180,12 +187,20 @@ def posting_differences(known: Known) -> set[tuple[str, str]]:
         if of is None or (event.kind == "return" and event.state != "linked"):
             continue
         undone[event.ref] += 1
-        if known.business_date(of.when, of.store_code) < first:
+        earning = answers.get(event.ref)
+        if not earning:
             continue
-        earned = sum(points for points in posted[event.ref, "earn"] if points > 0)
+        earned = sum(answer.points for answer in earning)
         share = min(event.amount_fen, of.amount_fen)
         due = earned if event.kind == "void" else earned * share // of.amount_fen if of.amount_fen else 0
-        if due and event.record_id not in back and event.ref not in back:
+        card = min(answer.detail["card"] for answer in earning)
+        back = [
+            posting
+            for ref in (event.record_id, event.ref)
+            for posting in posted[ref]
+            if posting.points < 0 and posting.kind in ("points_earn", "points_adjust")
+        ]
+        if due and not any(is_of(posting, card, of) for posting in back):
             out.add(("reversal_not_posted", event.record_id))
     same = Counter((e.account, e.ref, e.kind, e.points) for e in _posted(known) if e.ref and e.points)
     for (_, ref, kind, points), times in same.items():
