@@ -16,8 +16,9 @@ from dagster_project.config import Chain, load_chain
 from dagster_project.lang import LANGUAGE
 from dagster_project.presets import registry
 
-# a world of its own against its own WeCom server, with kills: about sixteen minutes, so `make accept` asks for it
-collect_ignore_glob = [] if os.environ.get("LINLI_ACCEPT") else ["acceptance/*"]
+# a world of its own against its own WeCom server, with kills, and a whole benchmark: `make accept` asks for these
+SLOW = ["acceptance/*", "benchmarks/test_identity_runs.py"]
+collect_ignore_glob = [] if os.environ.get("LINLI_ACCEPT") else SLOW
 
 
 @pytest.fixture(autouse=True)

@@ -49,7 +49,7 @@ def vendor_chain(
     root: Path, vendor: str, *, faults: Iterable[VendorFault] = (), **connection: str
 ) -> Iterator[tuple[Chain, VendorSandbox]]:
     """A chain whose one connection is the vendor's sandbox; `connection`: further settings of it."""
-    with running_vendor(vendor, make_world(vendor, end=END, per_day=30), faults=faults) as sandbox:
+    with running_vendor(vendor, make_world(vendor, end=END, per_day=15), faults=faults) as sandbox:
         preset = f"{vendor}_api"
         known = load_preset(preset).settings
         settings = {k: v for k, v in sandbox.settings.items() if k in known}
