@@ -35,20 +35,20 @@ placed_users as (
     where lng is not null and lat is not null
 ),
 
--- a neighbourhood of which one place only is known is told by its middle: everybody's there, and nobody's home
+-- of several accounts in a neighbourhood one place only is known: its middle, where everybody is and nobody lives
 middles as (
-    select community
+    select min(lng) as lng, min(lat) as lat
     from placed_users
     where community is not null
     group by community
-    having count(distinct cast(lng as varchar) || ',' || cast(lat as varchar)) = 1
+    having count(*) > 1 and count(distinct cast(lng as varchar) || ',' || cast(lat as varchar)) = 1
 ),
 
 users as (
     select placed_users.connection, placed_users.record_id, placed_users.lng, placed_users.lat
     from placed_users
-    left join middles on placed_users.community = middles.community
-    where middles.community is null
+    left join middles on placed_users.lng = middles.lng and placed_users.lat = middles.lat
+    where middles.lng is null
 ),
 
 orders as (
