@@ -25,9 +25,11 @@ from dagster_project.benchmarks.models import (
     compiled_plan,
     empty_chain,
     fingerprints_of,
+    made_of,
     packaged_variables,
     parsed,
     python_function,
+    reached,
     read_plan,
     run_models,
     set_as_profile,
@@ -67,32 +69,21 @@ def build(folder: Path) -> list[str]:
     return [model.name for model in plan if model.is_timed]
 
 
-def _reached(starts: Iterable[str], beside: Callable[[str], Iterable[str]]) -> set[str]:
-    """The starts and every model that can be come to from them, going from each to those beside it."""
-    found = set(starts)
-    queue = list(found)
-    while queue:
-        near = {name for name in beside(queue.pop()) if name.startswith("model.")} - found
-        found |= near
-        queue += near
-    return found
-
-
 def _timed(manifest: Any) -> set[str]:
     """What follows from the statements in the resolver's room and the marts', and whatever reads that."""
 
     def children(unique_id: str) -> Iterable[str]:
-        return manifest.child_map.get(unique_id, ())
+        return (name for name in manifest.child_map.get(unique_id, ()) if name.startswith("model."))
 
     start = f"model.linli.{START}"
-    following = _reached([start], children) - {start}
-    return _reached([u for u in following if _room(manifest.nodes[u]) in (RESOLVER, MARTS)], children)
+    following = reached([start], children) - {start}
+    return reached([u for u in following if _room(manifest.nodes[u]) in (RESOLVER, MARTS)], children)
 
 
 def _needed(manifest: Any) -> set[str]:
     """The marts and every model they are made of."""
     marts = [u for u, node in manifest.nodes.items() if node.resource_type == "model" and _is_mart(node)]
-    return _reached(marts, lambda unique_id: manifest.nodes[unique_id].depends_on.nodes)
+    return made_of(manifest, marts)
 
 
 def _room(node: Any) -> str:

@@ -31,6 +31,7 @@ from dagster_project.benchmarks.models import (
     dbt,
     empty_chain,
     fingerprints_of,
+    made_of,
     packaged_variables,
     parsed,
     read_plan,
@@ -79,7 +80,7 @@ def _write_plan(folder: Path, name: str, variables: str) -> dict[str, int]:
     """Compiles a plan's models, all that they read being there."""
     with parsed(folder / "chain" / "warehouse.duckdb", variables) as manifest:
         asked = _asked(manifest, name)
-        needed = _needed(manifest, asked) if name == PACKAGED else asked
+        needed = made_of(manifest, asked) if name == PACKAGED else asked
         plan = compiled_plan(folder, manifest, needed, variables, asked.__contains__, _is_mart)
         tests = sum(
             node.resource_type == "test" and bool(asked & set(node.depends_on.nodes))
@@ -225,18 +226,6 @@ def _asked(manifest: Any, plan: str) -> set[str]:
         and not _room(node).startswith(GIVEN)
         and (plan == PACKAGED or node.name.startswith(("int_segment_", "segment")))
     }
-
-
-def _needed(manifest: Any, asked: set[str]) -> set[str]:
-    """The models that are asked for and every model they are made of."""
-    found, queue = set(asked), list(asked)
-    while queue:
-        near = {
-            name for name in manifest.nodes[queue.pop()].depends_on.nodes if name.startswith("model.")
-        } - found
-        found |= near
-        queue += near
-    return found
 
 
 def _room(node: Any) -> str:

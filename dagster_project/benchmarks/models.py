@@ -298,16 +298,24 @@ def _delete(connection: duckdb.DuckDBPyConnection, model: Model, affected: str, 
     connection.execute(f"delete from {model.relation} as kept where {going}")
 
 
-def ancestors(models: list[Model], names: Iterable[str]) -> set[str]:
-    """Names of these models of a plan and of all in it that they are made of."""
-    refs = {model.name: model.refs for model in models}
-    found = set(names)
+def reached(starts: Iterable[str], beside: Callable[[str], Iterable[str]]) -> set[str]:
+    """The starts and all that can be come to from them, going from each to those beside it."""
+    found = set(starts)
     queue = list(found)
     while queue:
-        near = {name for name in refs[queue.pop()] if name in refs} - found
+        near = set(beside(queue.pop())) - found
         found |= near
         queue += near
     return found
+
+
+def made_of(manifest: Any, models: Iterable[str]) -> set[str]:
+    """Unique ids of these models and of every model that they are made of."""
+
+    def parents(unique_id: str) -> Iterable[str]:
+        return (name for name in manifest.nodes[unique_id].depends_on.nodes if name.startswith("model."))
+
+    return reached(models, parents)
 
 
 def set_as_profile(connection: duckdb.DuckDBPyConnection) -> None:

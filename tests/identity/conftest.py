@@ -18,8 +18,9 @@ from dbt.cli.main import dbtRunner
 
 from dagster_project.benchmarks.models import (
     Model,
-    ancestors,
     compiled_plan,
+    made_of,
+    reached,
     read_plan,
     run_models,
     set_as_profile,
@@ -162,7 +163,9 @@ class World:
         rebuild: bool = False,
     ) -> None:
         """Runs models and all that they are made of, or what `only` and `without` leave of these."""
-        wanted = (ancestors(self.plan, names) & (only or ancestors(self.plan, names))) - (without or set())
+        refs = {model.name: model.refs for model in self.plan}
+        wanted = reached(names, lambda name: refs[name].keys() & refs.keys()) - (without or set())
+        wanted &= only or wanted
         if self.by_dbt:
             self.dbt("run", "--select", *sorted(wanted), *(["--full-refresh"] if rebuild else []))
             return
@@ -210,15 +213,11 @@ class World:
 def compiled(folder: Path) -> list[Model]:
     """The plan of everything that these tests build, compiled in an empty world."""
     world = World(folder, [])
-    nodes = manifest().nodes
-    wanted = {f"model.linli.{name}" for name in (*MODELS, *FACTS, "identity_suspects")}
-    queue = list(wanted)
-    while queue:
-        near = {u for u in nodes[queue.pop()].depends_on.nodes if u.startswith("model.")} - wanted
-        wanted |= near
-        queue += near
+    asked = (f"model.linli.{name}" for name in (*MODELS, *FACTS, "identity_suspects"))
     os.environ["LINLI_WAREHOUSE"] = str(world.path)
-    return compiled_plan(folder, manifest(), wanted, "{}", lambda _: True, lambda _: False)
+    return compiled_plan(
+        folder, manifest(), made_of(manifest(), asked), "{}", lambda _: True, lambda _: False
+    )
 
 
 @pytest.fixture(scope="session")
