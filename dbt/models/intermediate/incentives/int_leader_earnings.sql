@@ -3,15 +3,6 @@
 -- A group-buy order is its leader's. A counter sale is that of the leader of the member's newest group-buy purchase with
 -- one at or before it, for as many days as the rule says.
 
-{# A table is read where it is needed and not once for all: DuckDB would copy a table that is named twice as a whole. #}
-{% set earning -%}
-    sales.is_listed
-        and sales.net_fen > 0
-        and not sales.is_test
-        and not sales.is_staff
-        and sales.business_date <= (select as_of_date from run_context)
-{%- endset %}
-
 with
 
 leaders as (
@@ -43,27 +34,40 @@ run_context as (
 ),
 
 -- staff and tests earn nobody anything
-of_leaders as (
+sales as {{ read_in_place() }} (
 
     select
-        sales.order_key,
-        sales.order_no,
-        sales.channel,
-        sales.connection,
-        sales.leader_id,
-        sales.store_code,
-        sales.member_id,
-        sales.member_no,
-        sales.ordered_at,
-        sales.business_date,
-        sales.net_fen,
-        sales.spend_fen,
-        sales.is_purchase
-    from {{ ref('int_orders') }} as sales
+        order_key,
+        order_no,
+        channel,
+        connection,
+        leader_id,
+        store_code,
+        member_id,
+        member_no,
+        ordered_at,
+        business_date,
+        net_fen,
+        spend_fen,
+        is_purchase
+    from {{ ref('int_orders') }}
+    where
+        is_listed
+        and net_fen > 0
+        and not is_test
+        and not is_staff
+        and business_date <= (select as_of_date from run_context)
+
+),
+
+of_leaders as (
+
+    select sales.*
+    from sales
     inner join leaders
         on sales.connection = leaders.connection
         and sales.leader_id = leaders.leader_id
-    where sales.channel = 'groupbuy' and {{ earning }}
+    where sales.channel = 'groupbuy'
 
 ),
 
@@ -106,16 +110,13 @@ counter as (
         union all
 
         select
-            sales.member_no,
-            sales.order_no,
-            sales.ordered_at,
-            sales.business_date,
+            member_no,
+            order_no,
+            ordered_at,
+            business_date,
             false
-        from {{ ref('int_orders') }} as sales
-        where
-            sales.channel = 'pos'
-            and sales.member_no in (select member_no from bonds)
-            and {{ earning }}
+        from sales
+        where channel = 'pos' and member_no in (select member_no from bonds)
     ) as both_channels
 
 ),
@@ -151,7 +152,7 @@ bound as (
         sales.net_fen,
         sales.spend_fen,
         sales.is_purchase
-    from {{ ref('int_orders') }} as sales
+    from sales
     inner join bindings
         on sales.order_no = bindings.order_no
 

@@ -5,11 +5,16 @@
 -- number_no are what a night finds the entries of an account and of a ticket by.
 {{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='record_no') }}
 
-{# A table is read where it is needed and not once for all: DuckDB would copy a table that is named twice as a whole. #}
 {% set was = ['member_id', 'account', 'ref'] %}
 {% set tonight = "(select run_seq from " ~ source('ops', 'run_context') ~ ")" %}
 
 with
+
+all_sales as {{ read_in_place() }} (
+
+    select * from {{ ref('int_orders') }}
+
+),
 
 {% if is_incremental() -%}
 touched_sales as (
@@ -18,7 +23,7 @@ touched_sales as (
         record_no,
         connection,
         source_order_id
-    from {{ ref('int_orders') }}
+    from all_sales
     where touched_run = {{ tonight }}
 
 ),
@@ -100,7 +105,7 @@ points as (
 sales as (
 
     select *
-    from {{ ref('int_orders') }}
+    from all_sales
     where {{ touched_rows('record_no', 'wanted') }}
 
 ),
@@ -111,7 +116,7 @@ given_back as (
         connection,
         source_order_id,
         member_id
-    from {{ ref('int_orders') }}
+    from all_sales
     where kind in ('return', 'void') or status = 'voided' or refund_fen > 0
 
 ),

@@ -3,53 +3,18 @@
 
 with
 
-purchases as (
+sales as {{ read_in_place() }} (
 
     select
-        order_no,
-        member_no,
-        channel,
-        coalesce(store_code, 'unknown') as shop,
-        business_date,
-        spend_fen,
-        discount_fen,
-        stored_value_fen,
-        points_earned
-    from {{ ref('int_orders') }}
-    where is_purchase
-
-),
-
--- the same sales once more, each time others: a table that is named twice would be copied as a whole
-sales_with_refunds as (
-
-    select
-        order_key,
+        *,
         coalesce(store_code, 'unknown') as shop
     from {{ ref('int_orders') }}
-    where not is_test
 
 ),
 
-sales_with_coupons as (
+purchases as {{ read_in_place() }} (
 
-    select
-        order_key,
-        coalesce(store_code, 'unknown') as shop,
-        business_date
-    from {{ ref('int_orders') }}
-    where is_purchase
-
-),
-
-recharges as (
-
-    select
-        coalesce(store_code, 'unknown') as shop,
-        business_date,
-        net_fen
-    from {{ ref('int_orders') }}
-    where kind = 'recharge' and status = 'sold'
+    select * from sales where is_purchase
 
 ),
 
@@ -125,8 +90,9 @@ given_back as (
         refunds.business_date,
         sum(refunds.amount_fen) as refund_fen
     from refunds
-    inner join sales_with_refunds as sales
+    inner join sales
         on refunds.order_key = sales.order_key
+    where not sales.is_test
     group by sales.shop, refunds.business_date
 
 ),
@@ -137,7 +103,8 @@ topped_up as (
         shop,
         business_date,
         sum(net_fen) as recharge_fen
-    from recharges
+    from sales
+    where kind = 'recharge' and status = 'sold'
     group by shop, business_date
 
 ),
@@ -145,13 +112,13 @@ topped_up as (
 used as (
 
     select
-        sales.shop,
-        sales.business_date,
+        purchases.shop,
+        purchases.business_date,
         count(*) as coupons_redeemed
     from coupons
-    inner join sales_with_coupons as sales
-        on coupons.order_key = sales.order_key
-    group by sales.shop, sales.business_date
+    inner join purchases
+        on coupons.order_key = purchases.order_key
+    group by purchases.shop, purchases.business_date
 
 ),
 
