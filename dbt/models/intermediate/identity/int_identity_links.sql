@@ -22,7 +22,7 @@ first_ids as (
     group by 1
 ),
 
-namesakes as (
+tied_holders as (
     select
         first.holder as holder_a,
         second.holder as holder_b,
@@ -36,26 +36,26 @@ namesakes as (
     inner join {{ ref("int_identity_holds") }} as first on tenures.same_as = first.hold_no
 ),
 
-name_claims as (
+holder_claims as (
     select
         '' as connection,
         'phone' as feed,
-        min(namesakes.phone) as record_id,
+        min(tied_holders.phone) as record_id,
         split_part(ids_a.first_id, '|', 1) as namespace_a,
         substr(ids_a.first_id, length(split_part(ids_a.first_id, '|', 1)) + 2) as identifier_a,
         split_part(ids_b.first_id, '|', 1) as namespace_b,
         substr(ids_b.first_id, length(split_part(ids_b.first_id, '|', 1)) + 2) as identifier_b,
-        'phone_and_' || min(namesakes.same_by) as rule,
-        'phone_and_' || min(namesakes.same_by) as basis,
+        'phone_and_' || min(tied_holders.same_by) as rule,
+        'phone_and_' || min(tied_holders.same_by) as basis,
         'own' as role,
-        min(namesakes.first_seen_on) as first_seen_on,
-        min(namesakes.starts_at) as first_at,
-        max(namesakes.ends_at) as last_at,
+        min(tied_holders.first_seen_on) as first_seen_on,
+        min(tied_holders.starts_at) as first_at,
+        max(tied_holders.ends_at) as last_at,
         cast(null as timestamp) as ended_at,
         cast(null as date) as gone_on
-    from namesakes
-    inner join first_ids as ids_a on namesakes.holder_a = ids_a.holder
-    inner join first_ids as ids_b on namesakes.holder_b = ids_b.holder
+    from tied_holders
+    inner join first_ids as ids_a on tied_holders.holder_a = ids_a.holder
+    inner join first_ids as ids_b on tied_holders.holder_b = ids_b.holder
     group by ids_a.first_id, ids_b.first_id
 ),
 
@@ -126,7 +126,7 @@ claims as (
     union all
     select * from decided_claims
     union all
-    select * from name_claims
+    select * from holder_claims
     union all
     select * from payer_claims
     union all
