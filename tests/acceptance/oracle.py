@@ -526,10 +526,15 @@ def _passes_on(turn: list[Holder], one: Holder) -> bool:
             continue
         if held.names and one.names:
             return True  # by another name
-        # an account of the same app without a name: too long after, or by chance as like as not
-        if one.apps and (one.start - held.end > REPLACED_WITHIN or _is_chance(held, one)):
+        # an account of the same app that does not replace it; before SILENCE it would be at one time with it
+        if one.apps and not _replaces(held, one):
             return True
     return False
+
+
+def _replaces(held: Holder, one: Holder) -> bool:
+    """Whether an account of the same app, where names say nothing, is the same person's: soon after, and hardly by chance."""
+    return one.start - held.end <= REPLACED_WITHIN and not _is_chance(held, one)
 
 
 def _is_chance(held: Holder, one: Holder) -> bool:
@@ -540,8 +545,15 @@ def _is_chance(held: Holder, one: Holder) -> bool:
 
 
 def _at_once(rivals: list[Holder], one: Holder) -> bool:
-    """Two accounts of one app in use at one time, or two cards of different names, or without, on another day."""
+    """Two accounts of one app in use at one time, or one after the other before a carrier hands the number out again and no
+    proof of one person; or two cards of different names, or without, on another day."""
     return any(
+        one.apps & held.apps
+        and not (held.names and one.names)
+        and one.start - held.end <= SILENCE
+        and not _replaces(held, one)
+        for held in rivals
+    ) or any(
         held.end > one.start
         and not (held.names & one.names and not one.apps)
         and (
