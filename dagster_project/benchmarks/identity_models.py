@@ -56,7 +56,7 @@ def build(folder: Path) -> list[str]:
     """Makes `folder`/chain with an empty warehouse and `folder`/plan.json; returns the names of the timed models."""
     chain = empty_chain(folder, TONIGHT)
     variables = packaged_variables(chain)
-    with parsed(chain.paths.warehouse, variables) as manifest:
+    with parsed(chain.paths.warehouse) as manifest:
         timed = _timed(manifest)
         plan = [
             model

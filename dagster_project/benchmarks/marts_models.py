@@ -78,7 +78,7 @@ def prepare(folder: Path, sizes: Sizes, segments: int, say: Callable[[str], None
 
 def _write_plan(folder: Path, name: str, variables: str) -> dict[str, int]:
     """Compiles a plan's models, all that they read being there."""
-    with parsed(folder / "chain" / "warehouse.duckdb", variables) as manifest:
+    with parsed(folder / "chain" / "warehouse.duckdb") as manifest:
         asked = _asked(manifest, name)
         needed = made_of(manifest, asked) if name == PACKAGED else asked
         plan = compiled_plan(folder, manifest, needed, variables, asked.__contains__, _is_mart)
@@ -130,14 +130,14 @@ def built(folder: Path, night: str, plan: str) -> Callable[[], dict[str, float]]
     """
     warehouse = folder / "chain" / "warehouse.duckdb"
     variables = (folder / f"{plan}.variables.json").read_text("utf-8")
-    with parsed(warehouse, variables) as manifest:
+    with parsed(warehouse) as manifest:
         asked = _asked(manifest, plan)
     # tests of what they make and of what that is made of, not of what reads it
     command = ["build", "--exclude-resource-type", "unit_test", "--indirect-selection", "buildable"]
     command += ["--full-refresh"] if night == "cold" else []
 
     def run() -> dict[str, float]:
-        with parsed(warehouse, variables):
+        with parsed(warehouse):
             results = dbt(folder, manifest, command, variables, asked)
         return {result.node.name: result.execution_time for result in results}
 

@@ -76,7 +76,7 @@ def packaged_variables(chain: Chain) -> str:
 
 
 @contextmanager
-def parsed(warehouse: Path, variables: str) -> Iterator[Any]:
+def parsed(warehouse: Path) -> Iterator[Any]:
     """The parsed project, for dbt to work on this warehouse; it lets go of the file when the block ends."""
     # dbt and Dagster are imported here alone: a process that only runs compiled models needs neither
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -85,7 +85,7 @@ def parsed(warehouse: Path, variables: str) -> Iterator[Any]:
 
     os.environ["LINLI_WAREHOUSE"] = str(warehouse)
     try:
-        yield parsed_project(variables, project_files())
+        yield parsed_project(project_files())
     finally:
         DuckDBConnectionManager.close_all_connections()
 
@@ -144,10 +144,10 @@ def dbt(folder: Path, manifest: Any, command: list[str], variables: str, models:
     names = sorted(manifest.nodes[unique_id].name for unique_id in models)
     folders = ["--project-dir", str(DBT), "--profiles-dir", str(DBT)]
     folders += ["--target-path", str(target), "--log-path", str(target)]
-    quickly = ["--log-level-file", "none"]  # as a night does
+    quickly = ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]  # as a night does
     with (target / "dbt.out").open("a", encoding="utf-8") as chatter, redirect_stdout(chatter):
         outcome: Any = dbtRunner(manifest=manifest).invoke(
-            [*command, "--quiet", *quickly, "--vars", variables, *folders, "--select", *names]
+            [*command, *quickly, "--vars", variables, *folders, "--select", *names]
         )
     if not outcome.success:
         failed = [

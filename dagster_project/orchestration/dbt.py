@@ -43,7 +43,7 @@ def dbt_project() -> DbtProject:
     manifest = Path(project.manifest_path)
     files = project_files()
     if not manifest.exists() or manifest.stat().st_mtime_ns < max(changed for _, changed in files):
-        parsed_project("{}", files)
+        parsed_project(files)
     return project
 
 

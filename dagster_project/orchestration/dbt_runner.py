@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from dagster_project.warehouse import build_reasons, make_members_anew, names_ha
 # what dagster-dbt turns into materialisations and checks
 _STAGING = ("path:models/staging",)
 _RESULTS = {"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult", "LogNodeResult"}
+
+# the events say what failed and Dagster keeps them; lines of a log and files that nobody reads cost a tenth of a build
+_IN_SILENCE = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
 
 
 class ModelsFailedError(RuntimeError):
@@ -62,10 +66,10 @@ def run_dbt(
     """Builds and tests models on the chain's warehouse.
 
     Args:
-        target: folder for compiled SQL, run_results.json and logs of this run.
+        target: folder for the compiled SQL of this run.
         select, exclude: dbt selectors; none means all models.
 
-    The warehouse is closed when this returns. dbt's own chatter goes to `dbt.out` in `target`.
+    The warehouse is closed when this returns. What dbt warns of and what its libraries print goes to `dbt.out` in `target`.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -79,16 +83,17 @@ def run_dbt(
     def collect(message: Any) -> None:
         if message.info.name in _RESULTS:
             events.append(msg_to_dict(message))
+        if message.info.level in ("warn", "error"):
+            sys.stdout.write(f"{message.info.msg}\n")
 
-    # the events say what failed; a log of every statement costs a tenth of it
-    arguments = ["--log-level-file", "none", "build", "--exclude-resource-type", "unit_test"]
+    arguments = [*_IN_SILENCE, "build", "--exclude-resource-type", "unit_test"]
     arguments += ["--vars", variables]
     arguments += ["--full-refresh"] if full_refresh else []
     arguments += ["--select", *select] if select else []
     arguments += ["--exclude", *exclude] if exclude else []
     folders = ["--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
     folders += ["--target-path", str(target), "--log-path", str(target)]
-    runner = dbtRunner(manifest=parsed_project(variables, project_files()), callbacks=[collect])
+    runner = dbtRunner(manifest=parsed_project(project_files()), callbacks=[collect])
     try:
         with (target / "dbt.out").open("w", encoding="utf-8") as chatter, redirect_stdout(chatter):
             outcome = runner.invoke([*arguments, *folders])
@@ -116,10 +121,10 @@ def compile_models(chain: Chain, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     os.environ["LINLI_WAREHOUSE"] = str(chain.paths.warehouse)
     variables = segment_variables(chain)
-    arguments = ["--quiet", "--no-populate-cache", "compile", "--full-refresh", "--vars", variables]
+    arguments = [*_IN_SILENCE, "--no-populate-cache", "compile", "--full-refresh", "--vars", variables]
     arguments += ["--select", "resource_type:model", "--project-dir", str(DBT_DIR)]
     arguments += ["--profiles-dir", str(DBT_DIR), "--target-path", str(target), "--log-path", str(target)]
-    runner = dbtRunner(manifest=parsed_project(variables, project_files()))
+    runner = dbtRunner(manifest=parsed_project(project_files()))
     try:
         with (target / "dbt.out").open("w", encoding="utf-8") as chatter, redirect_stdout(chatter):
             outcome = runner.invoke(arguments)
@@ -163,24 +168,25 @@ def project_files() -> tuple[tuple[str, int], ...]:
 
 
 @cache
-def parsed_project(variables: str, _files: tuple[tuple[str, int], ...]) -> Any:
-    """The parsed project; also leaves manifest.json in the project's target folder."""
+def parsed_project(_files: tuple[tuple[str, int], ...]) -> Any:
+    """The parsed project; also leaves manifest.json in the project's target folder.
+
+    One for all chains: rules come as variables when models are built. What dbt keeps of a parse serves every later process.
+    """
     from dbt.cli.main import dbtRunner
 
-    # parsing connects to nothing, but the profile wants a path; models know the database by the file's stem
-    os.environ.setdefault("LINLI_WAREHOUSE", str(DBT_DIR / "target" / "warehouse.duckdb"))
-    outcome = dbtRunner().invoke(
-        [
-            "--quiet",
-            "parse",
-            "--vars",
-            variables,
-            "--project-dir",
-            str(DBT_DIR),
-            "--profiles-dir",
-            str(DBT_DIR),
-        ]
-    )
+    # parsing connects to nothing, but dbt parses anew for every value that the profile asks for; of it models know the stem
+    asked = os.environ.get("LINLI_WAREHOUSE")
+    os.environ["LINLI_WAREHOUSE"] = str(DBT_DIR / "target" / "warehouse.duckdb")
+    try:
+        outcome = dbtRunner().invoke(
+            ["--quiet", "parse", "--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)]
+        )
+    finally:
+        if asked is None:
+            del os.environ["LINLI_WAREHOUSE"]
+        else:
+            os.environ["LINLI_WAREHOUSE"] = asked
     if not outcome.success:
         raise ModelsFailedError(
             tr(f"dbt 项目无法解析：{outcome.exception}", f"dbt cannot parse the project: {outcome.exception}")

@@ -23,6 +23,7 @@ from dagster_project.warehouse.connect import connect
 
 # audit is what was built, marts what people read: the same table
 _OWN_SCHEMAS = ("staging", "intermediate", "audit")
+_COPIES = "marts"
 # landing leaves nothing else of a phone or a name
 _PROTECTED = re.compile(r"(^|_)(token|masked)$")
 _COLUMNS = ("model", "column", "upstream_model", "upstream_column", "kind", "masked")
@@ -40,7 +41,9 @@ def write_lineage(chain: Chain, target: Path) -> int:
         target: folder for the compiled SQL, when it has to be made.
     """
     with connect(chain.paths.warehouse) as connection:
-        types = column_types(connection)
+        types = {
+            relation: kinds for relation, kinds in column_types(connection).items() if relation[0] != _COPIES
+        }
     name = _fingerprint(chain, types)
     kept = chain.paths.dagster_home / "lineage" / f"{name}.json"
     if kept.exists():

@@ -58,3 +58,12 @@ select connection_a as connection, feed_a as feed, record_id_a as record_id
     select connection_b, feed_b, record_id_b
     from {{ decisions }}
 {%- endmacro %}
+
+
+{# Where an incremental model puts tonight's rows first. Those of a Python model cannot be a temporary table, and dbt-duckdb
+   leaves theirs in the file unless it is told so: by the name of a rebuild's, which the next night drops after a kill. #}
+{% macro duckdb__dispatch_temporary_relation(target_relation, batch_id="") %}
+    {% set is_python = model.language == "python" %}
+    {% set relation = make_intermediate_relation(target_relation) if is_python else make_temp_relation(target_relation) %}
+    {% do return({"relation": relation, "temporary": not is_python}) %}
+{% endmacro %}

@@ -192,7 +192,7 @@ class Dbt:
     def run(self, warehouse: Warehouse, *command: str) -> dict[str, str]:
         """Runs a dbt command; returns status and message of what did not succeed, by node id."""
         os.environ["LINLI_WAREHOUSE"] = str(warehouse.path)
-        options = ["--quiet", "--log-level-file", "none", "--no-write-json"]
+        options = ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]
         options += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         options += ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
         options += ["--vars", json.dumps({"segment_plan": plan_variable(SEGMENTS)})]
@@ -247,7 +247,10 @@ def new_warehouse() -> type[Warehouse]:
 
 @dataclass(frozen=True)
 class Built:
-    """One warehouse after two nights: rows of each night, what failed, and a rebuild of the second night."""
+    """One warehouse after two nights: rows of each night, what failed, and a rebuild of the second night.
+
+    `left`: tables for a model's passing use that dbt left behind after the second night and after the rebuild.
+    """
 
     failures: dict[str, str]
     unit_failures: dict[str, str]
@@ -255,6 +258,7 @@ class Built:
     night_2: dict[str, list[dict[str, Any]]]
     rebuilt: dict[str, list[dict[str, Any]]]
     columns: dict[str, list[str]]
+    left: list[str]
 
 
 @pytest.fixture(scope="session")
@@ -270,14 +274,25 @@ def built(dbt: Dbt, tmp_path_factory: pytest.TempPathFactory) -> Built:
     second_night(warehouse)
     failures |= dbt.run(warehouse, "build", "--exclude-resource-type", "unit_test")
     night_2 = rows_of(warehouse)
+    left = left_behind(warehouse)
     failures |= dbt.run(warehouse, "run", "--full-refresh")
+    left += left_behind(warehouse)
     columns: dict[str, list[str]] = {}
     for table, column in warehouse.query(
         "select table_schema || '.' || table_name, column_name from information_schema.columns "
         "where table_schema in ('staging', 'intermediate', 'audit') order by 1, ordinal_position"
     ):
         columns.setdefault(table, []).append(column)
-    return Built(failures, unit_failures, night_1, night_2, rows_of(warehouse), columns)
+    return Built(failures, unit_failures, night_1, night_2, rows_of(warehouse), columns, left)
+
+
+def left_behind(warehouse: Warehouse) -> list[str]:
+    return [
+        name
+        for (name,) in warehouse.query(
+            "select table_name from duckdb_tables() where table_name like '%\\_\\_dbt\\_%' escape '\\'"
+        )
+    ]
 
 
 def rows_of(warehouse: Warehouse) -> dict[str, list[dict[str, Any]]]:

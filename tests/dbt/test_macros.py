@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import sqlglot
 from dbt.cli.main import dbtRunner
 
+from dagster_project.orchestration.dbt_runner import parsed_project, project_files
 from tests.dbt.conftest import PROJECT
 
 # expression in Jinja → value
@@ -50,7 +52,8 @@ def compiled(folder: Path, expressions: list[str]) -> str:
     columns = ",\n".join(f"{text} as c{number}" for number, text in enumerate(expressions))
     options = ["--quiet", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     options += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
-    result = dbtRunner().invoke(["compile", "--inline", f"select\n{columns}", *options])
+    manifest = deepcopy(parsed_project(project_files()))  # the expressions become a node of it
+    result = dbtRunner(manifest=manifest).invoke(["compile", "--inline", f"select\n{columns}", *options])
     assert result.success, result.exception
     found: Any = result.result
     return str(found.results[0].node.compiled_code)

@@ -30,6 +30,10 @@ def test_all_unit_tests_are_green(built: Any) -> None:
     assert built.unit_failures == {}
 
 
+def test_nothing_of_a_build_stays_besides_the_models(built: Any) -> None:
+    assert built.left == []
+
+
 def test_documented_columns_are_the_real_ones(built: Any, manifest: Manifest) -> None:
     models = [n for n in manifest.nodes.values() if isinstance(n, ModelNode)]
     documented = {f"{m.schema}.{m.name}": sorted(m.columns) for m in models}

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from dbt.cli.main import dbtRunner
 
+from dagster_project.orchestration.dbt_runner import parsed_project, project_files
 from tests.koc.forests import LEADERS, NIGHT, READINGS, STAFF, STORES, World
 from tests.oracle import commissions as oracle
 from tests.oracle import incentives, koc
@@ -49,7 +50,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, s
     os.environ["LINLI_WAREHOUSE"] = str(folder / "warehouse.duckdb")
     options = ["--quiet", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     options += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
-    outcome = dbtRunner().invoke(["compile", "--select", *MODELS, *options])
+    outcome = dbtRunner(manifest=parsed_project(project_files())).invoke(
+        ["compile", "--select", *MODELS, *options]
+    )
     assert outcome.success, outcome.exception
     results: Any = outcome.result
     nodes = {r.node.name: r.node for r in results}

@@ -146,16 +146,9 @@ class Books:
         folders |= {"target-path": self.folder / "target", "log-path": self.folder / "logs"}
         result = dbtRunner(manifest=manifest()).invoke(
             [
-                "run",
-                "--quiet",
-                "--no-write-json",
-                "--log-level-file",
-                "none",
-                "--select",
-                "+path:models/marts/ledger",
-                "+engagements",
-                "--exclude",
-                *_NOT_OURS,
+                *("run", "--no-write-json", "--log-level", "none", "--log-level-file", "none"),
+                *("--select", "+path:models/marts/ledger", "+engagements"),
+                *("--exclude", *_NOT_OURS),
                 *options,
             ]
             + [part for name, path in folders.items() for part in (f"--{name}", str(path))]
