@@ -198,19 +198,26 @@ def _map_feed(
     ignored = _split(connection, source, rows, rule.drop, settings)
     feed = contract_feed(preset.kind, name)
     wanted = [column.name for column in feed.columns if column.name in rule.columns]
-    selected = {
-        column: _column_value(_expression(rule.columns[column].value, settings), rule.columns[column], zone)
-        for column in wanted
-    }
-    listed = ", ".join(f"({sql})::varchar as {identifier(column)}" for column, sql in selected.items())
+    rules = {column: rule.columns[column] for column in wanted}
+    values = {column: _expression(rules[column].value, settings) for column in wanted}
     if rule.group_by:
+        selected = {column: _column_value(values[column], rules[column], zone) for column in wanted}
         keys = ", ".join(selected[column] for column in rule.group_by)
+        listed = _listed(selected)
         query = f"select {listed}, min(_row_no) as _row_no from {rows} group by {keys} order by _row_no"
     else:
-        beside = "".join(f", {identifier(extra)}" for extra in extras if extra not in selected)
+        # each value once, before unit and time: the macros name it many times, and planning would take longer than reading
+        named = {column: identifier(f"value of {column}") for column in wanted}
+        computed = "".join(f", {values[column]} as {named[column]}" for column in wanted)
+        listed = _listed({column: _column_value(named[column], rules[column], zone) for column in wanted})
+        beside = "".join(f", {identifier(extra)}" for extra in extras if extra not in values)
         order = "_row_no, i" if rule.each else "_row_no"
-        query = f"select {listed}{beside}, _row_no from {rows} order by {order}"
+        query = f"select {listed}{beside}, _row_no from (select *{computed} from {rows}) order by {order}"
     return MappedFeed(connection.sql(query).to_arrow_table(), ignored)
+
+
+def _listed(values: Mapping[str, str]) -> str:
+    return ", ".join(f"({sql})::varchar as {identifier(column)}" for column, sql in values.items())
 
 
 def _expression(text: str, settings: Mapping[str, str]) -> str:
