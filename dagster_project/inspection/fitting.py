@@ -15,6 +15,7 @@ from dagster_project.config import packaged_chain
 from dagster_project.contracts import Feed
 from dagster_project.inspection.candidates import Candidate, candidates, main_columns, used_columns
 from dagster_project.inspection.profile import ColumnProfile
+from dagster_project.lake.scratch import scratch
 from dagster_project.landing.door import pass_door
 from dagster_project.landing.mapping import map_table
 from dagster_project.landing.readers import UnreadableFileError
@@ -321,8 +322,7 @@ def key_repeats(fit: Fit, rows: pa.Table) -> tuple[tuple[str, ...], int] | None:
 
 
 def _repeats(table: pa.Table, key: Sequence[str]) -> int:
-    with duckdb.connect() as connection:
-        connection.execute("set threads = 2; set temp_directory = ''")
+    with scratch("set threads = 2; set temp_directory = ''") as connection:
         connection.register("mapped", table.select(list(key)))
         listed = ", ".join(f"coalesce(trim({identifier(name)}), '')" for name in key)
         row = connection.execute(f"select count(*) - count(distinct hash({listed})) from mapped").fetchone()

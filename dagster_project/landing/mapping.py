@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from dagster_project.contracts import feed as contract_feed
+from dagster_project.lake.scratch import scratch
 from dagster_project.landing.sql import TIDY, amount, identifier, literal
 from dagster_project.presets import ColumnRule, FeedRule, Preset
 
@@ -97,10 +98,9 @@ def map_table(
     Raises: duckdb.Error when an expression of the preset is wrong; never because of a value.
     """
     rule = preset.tables[table]
-    with duckdb.connect() as connection:
-        connection.execute(f"set threads = 2; set TimeZone = '{zone}'; set temp_directory = ''; {_MACROS}")
-        # a chain's own preset is somebody's SQL: it sees these rows and nothing else of the machine
-        connection.execute("set enable_external_access = false; set lock_configuration = true")
+    # a chain's own preset is somebody's SQL: it sees these rows and nothing else of the machine
+    setup = f"set threads = 2; set global TimeZone = '{zone}'; set temp_directory = ''; {_MACROS}"
+    with scratch(f"{setup}; set enable_external_access = false; set lock_configuration = true") as connection:
         known = _with_all_columns(rows, rule.columns)
         extras = [] if RECORD in rows.column_names else _extras(rows, rule.columns)
         connection.register("source", known)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import duckdb
 import pyarrow as pa
 
 from dagster_project.contracts import Feed
+from dagster_project.lake.scratch import scratch
 from dagster_project.landing.readers import UnreadableFileError
 from dagster_project.landing.sql import TIDY
 from dagster_project.lang import tr
@@ -74,8 +74,7 @@ def check_units_between(tables: Mapping[str, pa.Table]) -> None:
 def _compare(tables: Mapping[str, pa.Table], pairs: str, name: str, other: str) -> None:
     if any(table.num_rows < MIN_ROWS for table in tables.values()):
         return
-    with duckdb.connect() as connection:
-        connection.execute("set threads = 2; set temp_directory = ''")
+    with scratch("set threads = 2; set temp_directory = ''") as connection:
         for table_name, table in tables.items():
             connection.register(table_name, table)
         found = connection.execute(

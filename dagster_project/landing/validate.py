@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_project.contracts import Column, Feed
+from dagster_project.lake.scratch import scratch
 from dagster_project.landing.sql import amount, identifier
 
 THREADS = 2  # Arrow and DuckDB leave the interpreter free while they work
@@ -66,8 +67,7 @@ def validate_in_parts(table: pa.Table, feed: Feed, limits: Limits) -> Iterator[V
     """
     step = PART_ROWS
     if is_long(table):
-        with duckdb.connect() as connection:
-            connection.execute(f"set threads = {THREADS}")
+        with scratch(_setup(limits)) as connection:
             step = step if _keys_differ(connection, table, feed, limits) else table.num_rows
     for start in range(0, max(table.num_rows, 1), max(step, 1)):
         yield validate_rows(table.slice(start, step), feed, limits, unique=step < table.num_rows)
@@ -114,8 +114,7 @@ def validate_rows(table: pa.Table, feed: Feed, limits: Limits, *, unique: bool =
         cells = _tidied(cells)
         return cells, is_canonical(cells, column, limits, origin)
 
-    with duckdb.connect() as connection, ThreadPoolExecutor(THREADS) as pool:
-        connection.execute(f"set threads = {THREADS}; set TimeZone = '{limits.zone}'")
+    with scratch(_setup(limits)) as connection, ThreadPoolExecutor(THREADS) as pool:
         for name, (cells, fine) in zip(feed.raw_columns(), pool.map(look, feed.raw_columns()), strict=True):
             columns[name] = cells
             if not fine:
@@ -124,6 +123,10 @@ def validate_rows(table: pa.Table, feed: Feed, limits: Limits, *, unique: bool =
         columns["_extra"] = table.column("_extra")
         rows = pa.table({**columns, "_file_no": origin["_file_no"], "_row_no": origin["_row_no"]})
         return _split(connection, rows, origin["_seq"], pa.concat_tables(findings), None if unique else feed)
+
+
+def _setup(limits: Limits) -> str:
+    return f"set threads = {THREADS}; set global TimeZone = '{limits.zone}'"
 
 
 def _numbers(count: int) -> pa.Array:
