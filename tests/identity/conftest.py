@@ -21,13 +21,12 @@ from dagster_project.benchmarks.models import (
     made_of,
     reached,
     read_plan,
-    run_models,
-    set_as_profile,
     write_plan,
 )
 from dagster_project.contracts import feeds_of, kinds
 from dagster_project.orchestration.dbt_runner import parsed_project, project_files
 from dagster_project.warehouse import digest_identity, digest_sales, ops_schemas
+from tests.plans import run_plan
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 MODELS = ("members", "record_members", "member_identifiers", "member_events", "identity_refusals")
@@ -163,19 +162,7 @@ class World:
             self.dbt("run", "--select", *sorted(wanted), *(["--full-refresh"] if rebuild else []))
             return
         with self.open() as con:
-            set_as_profile(con)
-            for schema in {model.relation.split(".")[1] for model in self.plan if model.relation}:
-                con.execute(f"create schema if not exists {schema}")
-            there = {
-                f'"warehouse"."{schema}"."{name}"'
-                for schema, name in con.execute(
-                    "select schema_name, table_name from duckdb_tables()"
-                ).fetchall()
-            }
-            for model in self.plan:
-                if model.name in wanted:
-                    is_later = model.relation in there and not rebuild
-                    run_models(con, [model], "warm" if is_later else "cold")
+            run_plan(con, self.plan, wanted, rebuild=rebuild)
 
     def dbt(self, *command: str) -> None:
         os.environ["LINLI_WAREHOUSE"] = str(self.path)
