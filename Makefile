@@ -34,7 +34,9 @@ models: $(READY)  # the dbt project parses without a deprecation and documents i
 	LINLI_WAREHOUSE=$(CURDIR)/dbt/target/warehouse.duckdb $(BIN)/dbt --quiet docs generate --empty-catalog --no-compile \
 		--project-dir dbt --profiles-dir dbt --target-path target/docs
 
-bench: $(READY)  # minutes; loads a day with dlt too, for comparison
+bench: $(READY)  # an hour or so; loads a day with dlt too, for comparison; more segments and books than `make test` tries
+	LINLI_SEGMENT_WORLDS=400 LINLI_TOWNS=100000 $(BIN)/python -m pytest -n 2 --dist loadfile \
+		tests/segments/test_against_brute_force.py tests/ledger/test_books.py
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-build-isolation -e '.[bench]'
 	$(BIN)/linli bench
 

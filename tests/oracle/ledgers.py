@@ -34,20 +34,26 @@ def entries(known: Known) -> list[Entry]:
 
 
 def _posted(known: Known) -> list[Entry]:
-    undone = {event.record_id for kind in ("return", "void") for event in known.by_kind[kind]}
-    undone |= {event.ref for event in known.by_kind["void"]} & {
-        event.record_id for event in known.by_kind["sale"]
-    }
-    undone |= {one.record_id for one in known.bought.values() if one.refund > 0}
+    sales = {event.record_id: event for event in known.by_kind["sale"]}
+    takes_back = [*known.by_kind["return"], *known.by_kind["void"]]
+    takes_back += [sales[event.ref] for event in known.by_kind["void"] if event.ref in sales]
+    # numbers repeat from shop to shop: of several sales of one number, that of the same person
+    undone: dict[str, set[str | None]] = defaultdict(set)
+    for event in takes_back:
+        undone[event.record_id].add(known.member_of(event))
+    for one in known.bought.values():
+        if one.refund > 0:
+            undone[one.record_id].add(one.member)
     out = []
     for kind in ("earn", "spend", "adjust", "expire"):
         for event in known.by_kind[f"points_{kind}"]:
-            is_reverse = event.points < 0 and kind in ("earn", "adjust") and event.ref in undone
-            is_reverse |= event.points < 0 and kind == "earn"
+            member, whose = known.member_of(event), undone.get(event.ref, set())
+            is_reverse = kind == "adjust" and bool(whose) and (member is None or bool({None, member} & whose))
+            is_reverse = event.points < 0 and (is_reverse or kind == "earn")
             out.append(
                 Entry(
                     "|".join(event.record),
-                    known.member_of(event),
+                    member,
                     f"{event.connection}:{event.detail['card']}",
                     event.when,
                     "reverse" if is_reverse else kind,
