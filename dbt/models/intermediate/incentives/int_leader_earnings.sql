@@ -36,20 +36,7 @@ run_context as (
 -- staff and tests earn nobody anything
 sales as {{ read_in_place() }} (
 
-    select
-        order_key,
-        order_no,
-        channel,
-        connection,
-        leader_id,
-        store_code,
-        member_id,
-        member_no,
-        ordered_at,
-        business_date,
-        net_fen,
-        spend_fen,
-        is_purchase
+    select *
     from {{ ref('int_orders') }}
     where
         is_listed
@@ -138,14 +125,24 @@ bindings as (
 
 ),
 
-bound as (
+leaders_of_sales as (
+
+    select order_no, connection, leader_id from of_leaders
+
+    union all
+
+    select order_no, connection, leader_id from bindings
+
+),
+
+credited as (
 
     select
         sales.order_key,
         sales.order_no,
         sales.channel,
-        bindings.connection as leader_connection,
-        bindings.leader_id as bound_leader_id,
+        leaders_of_sales.connection,
+        leaders_of_sales.leader_id,
         sales.store_code,
         sales.member_id,
         sales.business_date,
@@ -153,42 +150,8 @@ bound as (
         sales.spend_fen,
         sales.is_purchase
     from sales
-    inner join bindings
-        on sales.order_no = bindings.order_no
-
-),
-
-credited as (
-
-    select
-        order_key,
-        order_no,
-        channel,
-        connection,
-        leader_id,
-        store_code,
-        member_id,
-        business_date,
-        net_fen,
-        spend_fen,
-        is_purchase
-    from of_leaders
-
-    union all
-
-    select
-        order_key,
-        order_no,
-        channel,
-        leader_connection,
-        bound_leader_id,
-        store_code,
-        member_id,
-        business_date,
-        net_fen,
-        spend_fen,
-        is_purchase
-    from bound
+    inner join leaders_of_sales
+        on sales.order_no = leaders_of_sales.order_no
 
 ),
 
