@@ -15,7 +15,7 @@ demo: $(READY)
 test: $(READY)  # files in their order: by number of tests, those that run whole nights would come last and alone
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-accept: $(READY)  # a chain recomputed in plain Python, members merged and parted, every benchmarked way; about seventeen minutes
+accept: $(READY)  # a chain recomputed in plain Python, members merged and parted, every benchmarked way; long
 	LINLI_ACCEPT=1 $(BIN)/python -m pytest tests/acceptance tests/benchmarks/test_identity_runs.py
 
 dev: $(READY)  # Dagster's UI on the demo chain, loopback only
@@ -34,7 +34,7 @@ models: $(READY)  # the dbt project parses without a deprecation and documents i
 	LINLI_WAREHOUSE=$(CURDIR)/dbt/target/warehouse.duckdb $(BIN)/dbt --quiet docs generate --empty-catalog --no-compile \
 		--project-dir dbt --profiles-dir dbt --target-path target/docs
 
-bench: $(READY)  # an hour or so; loads a day with dlt too, for comparison; more segments and books than `make test` tries
+bench: $(READY)  # an hour and more; loads a day with dlt too, for comparison; more segments and books than `make test` tries
 	LINLI_SEGMENT_WORLDS=400 LINLI_TOWNS=100000 $(BIN)/python -m pytest -n 2 --dist loadfile \
 		tests/segments/test_against_brute_force.py tests/ledger/test_books.py
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-build-isolation -e '.[bench]'

@@ -139,15 +139,16 @@ def dbt(folder: Path, manifest: Any, command: list[str], variables: str, models:
     """
     from dbt.cli.main import dbtRunner
 
+    from dagster_project.orchestration.dbt_runner import IN_SILENCE
+
     target = folder / "target"
     target.mkdir(exist_ok=True)
     names = sorted(manifest.nodes[unique_id].name for unique_id in models)
     folders = ["--project-dir", str(DBT), "--profiles-dir", str(DBT)]
     folders += ["--target-path", str(target), "--log-path", str(target)]
-    quickly = ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]  # as a night does
     with (target / "dbt.out").open("a", encoding="utf-8") as chatter, redirect_stdout(chatter):
         outcome: Any = dbtRunner(manifest=manifest).invoke(
-            [*command, *quickly, "--vars", variables, *folders, "--select", *names]
+            [*IN_SILENCE, *command, "--vars", variables, *folders, "--select", *names]
         )
     if not outcome.success:
         failed = [

@@ -322,7 +322,7 @@ def key_repeats(fit: Fit, rows: pa.Table) -> tuple[tuple[str, ...], int] | None:
 
 
 def _repeats(table: pa.Table, key: Sequence[str]) -> int:
-    with scratch("set threads = 2; set temp_directory = ''") as connection:
+    with scratch() as connection:
         connection.register("mapped", table.select(list(key)))
         listed = ", ".join(f"coalesce(trim({identifier(name)}), '')" for name in key)
         row = connection.execute(f"select count(*) - count(distinct hash({listed})) from mapped").fetchone()

@@ -90,7 +90,7 @@ class Profiler:
     """Profiles one table; keep it open as long as figures are asked for, and close it."""
 
     def __init__(self, table: pa.Table) -> None:
-        self._connection = scratch("set threads = 2; set temp_directory = ''")
+        self._connection = scratch()
         self.names = [name for name in table.column_names if name != "_row_no"][:MAX_COLUMNS]
         # labels that differ in case only are one name to SQL
         self._cells = {name: f"nullif(trim(c{i}, {TIDY}), '')" for i, name in enumerate(self.names)}

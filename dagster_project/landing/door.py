@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_project.contracts import Feed
+from dagster_project.lake.scratch import scratch
 from dagster_project.landing.sql import identifier, literal
 from dagster_project.privacy import ChainKey, classify_phone, mask_text, name_key
 from dagster_project.privacy.keys import TokenMaker
@@ -226,10 +227,8 @@ def _extras(table: pa.Table, names: list[str]) -> pa.ChunkedArray:
     kept = [name for name in names if not _PERSONAL_HEADER.search(name)]
     if not kept:
         return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
-    import duckdb
-
     labels = shown_headers(names)
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         connection.register("extras", pa.table({name: _hide_in_text(table.column(name)) for name in kept}))
         fields = ", ".join(f"{literal(labels[name])}, nullif(trim({identifier(name)}), '')" for name in kept)
         present = " or ".join(f"nullif(trim({identifier(name)}), '') is not null" for name in kept)

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from dagster_project.contracts import feed as contract_feed
-from dagster_project.lake.scratch import scratch
+from dagster_project.lake.scratch import SETUP, scratch
 from dagster_project.landing.sql import TIDY, amount, identifier, literal
 from dagster_project.presets import ColumnRule, FeedRule, Preset
 
@@ -98,9 +98,10 @@ def map_table(
     Raises: duckdb.Error when an expression of the preset is wrong; never because of a value.
     """
     rule = preset.tables[table]
-    # a chain's own preset is somebody's SQL: it sees these rows and nothing else of the machine
-    setup = f"set threads = 2; set global TimeZone = '{zone}'; set temp_directory = ''; {_MACROS}"
-    with scratch(f"{setup}; set enable_external_access = false; set lock_configuration = true") as connection:
+    # a chain's own preset is somebody's SQL: it sees these rows and nothing else of the machine or of other presets
+    setup = f"{SETUP}; set global TimeZone = '{zone}'; {_MACROS}"
+    setup += "; set enable_external_access = false; set lock_configuration = true"
+    with scratch(setup, of=preset.preset) as connection:
         known = _with_all_columns(rows, rule.columns)
         extras = [] if RECORD in rows.column_names else _extras(rows, rule.columns)
         connection.register("source", known)
@@ -207,7 +208,10 @@ def _map_feed(
         query = f"select {listed}, min(_row_no) as _row_no from {rows} group by {keys} order by _row_no"
     else:
         # each value once, before unit and time: the macros name it many times, and planning would take longer than reading
-        named = {column: identifier(f"value of {column}") for column in wanted}
+        prefix = "value of "
+        while any(extra.startswith(prefix) for extra in extras):
+            prefix = f"the {prefix}"  # a column of the file's keeps its name
+        named = {column: identifier(prefix + column) for column in wanted}
         computed = "".join(f", {values[column]} as {named[column]}" for column in wanted)
         listed = _listed({column: _column_value(named[column], rules[column], zone) for column in wanted})
         beside = "".join(f", {identifier(extra)}" for extra in extras if extra not in values)

@@ -74,7 +74,7 @@ def check_units_between(tables: Mapping[str, pa.Table]) -> None:
 def _compare(tables: Mapping[str, pa.Table], pairs: str, name: str, other: str) -> None:
     if any(table.num_rows < MIN_ROWS for table in tables.values()):
         return
-    with scratch("set threads = 2; set temp_directory = ''") as connection:
+    with scratch() as connection:
         for table_name, table in tables.items():
             connection.register(table_name, table)
         found = connection.execute(

@@ -14,6 +14,9 @@ from dagster_project.publish import last_published_as_of
 
 OWNERS = ["team:data"]
 DBT_DIR = Path(__file__).resolve().parents[2] / "dbt"
+# marts are built and tested in the first schema; publishing copies them to the second, which is what people read
+AUDIT_SCHEMA = "audit"
+READ_SCHEMA = "marts"
 FIRST_NIGHT = date(2024, 1, 1)
 # what a person starts first when nothing is configured
 DEMO_CHAIN = Path(__file__).resolve().parents[2] / "data" / "demo"

@@ -19,7 +19,7 @@ from dagster_dbt.dbt_manifest import validate_manifest
 from dagster_project.config import Chain
 from dagster_project.lang import tr
 from dagster_project.orchestration.column_metadata import model_metadata
-from dagster_project.orchestration.context import DBT_DIR, OWNERS, ChainResource
+from dagster_project.orchestration.context import AUDIT_SCHEMA, DBT_DIR, OWNERS, READ_SCHEMA, ChainResource
 from dagster_project.orchestration.dbt_runner import (
     ModelsFailedError,
     build_models,
@@ -30,10 +30,6 @@ from dagster_project.orchestration.lineage import write_lineage
 from dagster_project.orchestration.progress import tell
 from dagster_project.warehouse import build_reasons, mark_digested
 from dagster_project.warehouse.connect import connect
-
-# marts are built and tested in the first schema; publishing copies them to the second, which is what people read
-AUDIT_SCHEMA = "audit"
-READ_SCHEMA = "marts"
 
 
 @cache

@@ -23,7 +23,7 @@ _STAGING = ("path:models/staging",)
 _RESULTS = {"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult", "LogNodeResult"}
 
 # the events say what failed and Dagster keeps them; lines of a log and files that nobody reads cost a tenth of a build
-_IN_SILENCE = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
+IN_SILENCE = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
 
 
 class ModelsFailedError(RuntimeError):
@@ -86,7 +86,7 @@ def run_dbt(
         if message.info.level in ("warn", "error"):
             sys.stdout.write(f"{message.info.msg}\n")
 
-    arguments = [*_IN_SILENCE, "build", "--exclude-resource-type", "unit_test"]
+    arguments = [*IN_SILENCE, "build", "--exclude-resource-type", "unit_test"]
     arguments += ["--vars", variables]
     arguments += ["--full-refresh"] if full_refresh else []
     arguments += ["--select", *select] if select else []
@@ -121,7 +121,7 @@ def compile_models(chain: Chain, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     os.environ["LINLI_WAREHOUSE"] = str(chain.paths.warehouse)
     variables = segment_variables(chain)
-    arguments = [*_IN_SILENCE, "--no-populate-cache", "compile", "--full-refresh", "--vars", variables]
+    arguments = [*IN_SILENCE, "--no-populate-cache", "compile", "--full-refresh", "--vars", variables]
     arguments += ["--select", "resource_type:model", "--project-dir", str(DBT_DIR)]
     arguments += ["--profiles-dir", str(DBT_DIR), "--target-path", str(target), "--log-path", str(target)]
     runner = dbtRunner(manifest=parsed_project(project_files()))

@@ -18,12 +18,11 @@ import pyarrow as pa
 from dagster_project.config import Chain
 from dagster_project.orchestration.column_metadata import column_types
 from dagster_project.orchestration.column_trace import Relation, trace_columns
+from dagster_project.orchestration.context import AUDIT_SCHEMA, READ_SCHEMA
 from dagster_project.orchestration.dbt_runner import compile_models, project_files, segment_variables
 from dagster_project.warehouse.connect import connect
 
-# audit is what was built, marts what people read: the same table
-_OWN_SCHEMAS = ("staging", "intermediate", "audit")
-_COPIES = "marts"
+_OWN_SCHEMAS = ("staging", "intermediate", AUDIT_SCHEMA)
 # landing leaves nothing else of a phone or a name
 _PROTECTED = re.compile(r"(^|_)(token|masked)$")
 _COLUMNS = ("model", "column", "upstream_model", "upstream_column", "kind", "masked")
@@ -42,7 +41,9 @@ def write_lineage(chain: Chain, target: Path) -> int:
     """
     with connect(chain.paths.warehouse) as connection:
         types = {
-            relation: kinds for relation, kinds in column_types(connection).items() if relation[0] != _COPIES
+            relation: kinds
+            for relation, kinds in column_types(connection).items()
+            if relation[0] != READ_SCHEMA
         }
     name = _fingerprint(chain, types)
     kept = chain.paths.dagster_home / "lineage" / f"{name}.json"

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from dagster_project.config import Chain
 from dagster_project.lang import tr
-from dagster_project.orchestration.context import OWNERS, ChainResource, run_as_of
-from dagster_project.orchestration.dbt import READ_SCHEMA, mart_schemas
+from dagster_project.orchestration.context import OWNERS, READ_SCHEMA, ChainResource, run_as_of
+from dagster_project.orchestration.dbt import mart_schemas
 from dagster_project.orchestration.preview import ROWS, preview_table
 from dagster_project.orchestration.progress import tell
 from dagster_project.publish import Publication, PublicationContext, publish, published_tables

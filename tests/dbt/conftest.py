@@ -20,6 +20,7 @@ from dbt.contracts.graph.manifest import Manifest
 from dagster_project.config import Chain
 from dagster_project.config.rules import load_rules
 from dagster_project.contracts import feed, feeds_of, kinds
+from dagster_project.orchestration.dbt_runner import IN_SILENCE
 from dagster_project.privacy import ChainKey
 from dagster_project.segments import SegmentFile, plan_variable
 from dagster_project.warehouse import digest_identity, digest_sales, ops_schemas
@@ -192,11 +193,10 @@ class Dbt:
     def run(self, warehouse: Warehouse, *command: str) -> dict[str, str]:
         """Runs a dbt command; returns status and message of what did not succeed, by node id."""
         os.environ["LINLI_WAREHOUSE"] = str(warehouse.path)
-        options = ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]
-        options += ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+        options = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         options += ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
         options += ["--vars", json.dumps({"segment_plan": plan_variable(SEGMENTS)})]
-        result = dbtRunner(manifest=self.manifest).invoke([*command, *options])
+        result = dbtRunner(manifest=self.manifest).invoke([*IN_SILENCE, *command, *options])
         if result.exception is not None:
             raise result.exception
         nodes: Any = result.result

@@ -24,7 +24,7 @@ from dagster_project.benchmarks.models import (
     write_plan,
 )
 from dagster_project.contracts import feeds_of, kinds
-from dagster_project.orchestration.dbt_runner import parsed_project, project_files
+from dagster_project.orchestration.dbt_runner import IN_SILENCE, parsed_project, project_files
 from dagster_project.warehouse import digest_identity, digest_sales, ops_schemas
 from tests.plans import run_plan
 
@@ -169,9 +169,7 @@ class World:
         folders = {"project-dir": PROJECT, "profiles-dir": PROJECT}
         folders |= {"target-path": self.folder / "target", "log-path": self.folder / "logs"}
         options = [part for name, path in folders.items() for part in (f"--{name}", str(path))]
-        result = dbtRunner(manifest=manifest()).invoke(
-            [*command, "--log-level", "none", "--log-level-file", "none", "--no-write-json", *options]
-        )
+        result = dbtRunner(manifest=manifest()).invoke([*IN_SILENCE, *command, *options])
         failed = [
             (r.node.name, r.message) for r in result.result or () if r.status not in ("success", "pass")
         ]

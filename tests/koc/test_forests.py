@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from dbt.cli.main import dbtRunner
 
-from dagster_project.orchestration.dbt_runner import parsed_project, project_files
+from dagster_project.orchestration.dbt_runner import IN_SILENCE, parsed_project, project_files
 from tests.koc.forests import LEADERS, NIGHT, READINGS, STAFF, STORES, World
 from tests.oracle import commissions as oracle
 from tests.oracle import incentives, koc
@@ -48,10 +48,10 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, s
     """Relation and SQL of each model, in the order of building."""
     folder = tmp_path_factory.mktemp("compiled")
     os.environ["LINLI_WAREHOUSE"] = str(folder / "warehouse.duckdb")
-    options = ["--quiet", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    options = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     options += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     outcome = dbtRunner(manifest=parsed_project(project_files())).invoke(
-        ["compile", "--select", *MODELS, *options]
+        [*IN_SILENCE, "compile", "--select", *MODELS, *options]
     )
     assert outcome.success, outcome.exception
     results: Any = outcome.result

@@ -19,6 +19,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 
 from dagster_project.contracts import feed
+from dagster_project.orchestration.dbt_runner import IN_SILENCE
 from dagster_project.warehouse import digest_sales
 from tests.dbt.conftest import PROJECT, Warehouse
 from tests.identity.conftest import manifest
@@ -146,7 +147,7 @@ class Books:
         folders |= {"target-path": self.folder / "target", "log-path": self.folder / "logs"}
         result = dbtRunner(manifest=manifest()).invoke(
             [
-                *("run", "--no-write-json", "--log-level", "none", "--log-level-file", "none"),
+                *(*IN_SILENCE, "run"),
                 *("--select", "+path:models/marts/ledger", "+engagements"),
                 *("--exclude", *_NOT_OURS),
                 *options,

@@ -130,3 +130,18 @@ def test_a_preset_sees_its_rows_and_nothing_else_of_the_machine(tmp_path: Path) 
     rows = pa.table({"no": ["1"], "name": ["a"], "kind": ["b"], "_row_no": pa.array([2], pa.int64())})
     with pytest.raises(duckdb.Error):
         map_table(preset, "goods", rows, {}, "Asia/Shanghai")
+
+
+def test_a_column_of_a_file_takes_no_value_s_place_and_keeps_its_own() -> None:
+    rows = pa.table(
+        {
+            "no": ["1"],
+            "name": ["a"],
+            "kind": ["b"],
+            "value of sku": ["9"],
+            "_row_no": pa.array([2], pa.int64()),
+        }
+    )
+    mapped = map_table(parse_preset(GOOD, "mine"), "goods", rows, {}, "Asia/Shanghai")["products"].table
+    assert mapped.column("sku").to_pylist() == ["1"]
+    assert mapped.column("value of sku").to_pylist() == ["9"]
