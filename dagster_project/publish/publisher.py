@@ -3,9 +3,9 @@
 Steps of a night and why in this order:
 
 1. the new folder is written under a temporary name, synced and renamed; nobody looks at it yet;
-2. one transaction changes `marts`, records the publication and keeps the decisions: from here on the night counts.
+2. one transaction changes `marts`, records the publication, keeps the decisions and the ids: from here on the night counts.
    It goes first because it is the step that can fail (disk, lock); only the pipeline itself reads the warehouse;
-3. the decisions go to the lake and `current` is switched: two renames, which need nothing but the disk;
+3. decisions and ids go to the lake and `current` is switched: two renames, which need nothing but the disk;
 4. publications beyond the last few are removed.
 
 Killed before 2, the night never happened and the next run removes the leftovers. Killed after 2, `recover` finds the
@@ -26,7 +26,7 @@ from duckdb import DuckDBPyConnection
 
 from dagster_project.lake.candidates import decisions_path
 from dagster_project.lang import tr
-from dagster_project.publish import feedback
+from dagster_project.publish import feedback, member_ids
 from dagster_project.publish.errors import PublishError
 from dagster_project.publish.folder import (
     BUILDING,
@@ -107,6 +107,7 @@ def publish(
         with transaction(con):
             mirror(con, target, mirrored(con, target.folder.parent))
             feedback.keep_decisions(con, as_of)
+            member_ids.keep_ids(con, as_of)
             if only is None:
                 remember_run(con, target.publication_id)
             elif before is not None:
@@ -126,6 +127,7 @@ def recover(warehouse: Path | DuckDBPyConnection, paths: PublishPaths) -> None:
     with _connected(warehouse) as con:
         prepare(con)
         feedback.prepare_decisions(con)
+        member_ids.prepare_ids(con)
         publications = publications_folder(paths)
         shutil.rmtree(publications / BUILDING, ignore_errors=True)
         (paths.published / _NEW_LINK).unlink(missing_ok=True)
@@ -287,6 +289,7 @@ def _earlier_nights(
 def _finish(con: DuckDBPyConnection, paths: PublishPaths, target: Publication, step: StepHook) -> None:
     """Everything after the commit. May be repeated at will."""
     feedback.write_decisions(con, paths, target)
+    member_ids.write_ids(con, paths, target)
     step("decisions_written")
     new_link = paths.published / _NEW_LINK
     new_link.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from dagster_project.contracts import feeds_of, kinds
 from dagster_project.lake.candidates import load_candidate_history
 from dagster_project.lake.feedback import load_push_events
 from dagster_project.lake.markdown import load_markdown, load_markdown_candidates
+from dagster_project.lake.member_ids import PUBLISHED_IDS, member_ids_files
 from dagster_project.privacy import ChainKey
 from dagster_project.publish import decided_up_to
 from dagster_project.warehouse.connect import connect
@@ -218,4 +219,20 @@ def write_tables(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
     write(connection, "push_events", load_push_events(lake, upto), "order by all")
     write(connection, "markdown_kept_plan", load_markdown(lake, "plan", upto), "order by all")
     write(connection, "markdown_kept_audience", load_markdown(lake, "audience", upto), "order by all")
+    _published_ids_view(connection, lake, as_of)
     set_state(connection, "attempted_as_of", as_of.isoformat())
+
+
+def _published_ids_view(connection: duckdb.DuckDBPyConnection, lake: Path, as_of: date) -> None:
+    """ops.published_ids where they stand: they are as many as members, and a night asks for few of them."""
+    files = ", ".join(
+        "'" + path.as_posix().replace("'", "''") + "'" for path in member_ids_files(lake, as_of)
+    )
+    types = {pa.date32(): "date", pa.int32(): "integer", pa.bool_(): "boolean"}
+    none = ", ".join(
+        f"null::{types.get(column.type, 'varchar')} as {column.name}" for column in PUBLISHED_IDS
+    )
+    body = (
+        f"from read_parquet([{files}], hive_partitioning = false)" if files else f"select {none} where false"
+    )
+    connection.execute(f"create or replace view ops.published_ids as {body}")

@@ -253,6 +253,17 @@
     '{{ prefix }}' || translate(substr({{ sha256_hex(text) }}, 1, 16), '0123456789abcdef', 'abcdefghijklmnop')
 {%- endmacro %}
 
+{# The member id that an identifier gives: that of a phone's later owner and of a later life of an id that ended are others. #}
+{% macro minted_id(namespace, identifier, segment, generation) -%}
+    {{ identity_id(
+        "m",
+        namespace ~ " || ':' || " ~ identifier
+        ~ " || case when " ~ segment ~ " = '' and " ~ generation ~ " = 0 then '' else '#' || " ~ segment ~ " end"
+        ~ " || case when " ~ generation ~ " = 0 then '' else '@' || " ~ generation ~ " end",
+    ) }}
+{%- endmacro %}
+
+
 {# Whether two who each use a thing on their own would hardly ever come strictly one after the other: of all orders of their
    uses fewer than one in a hundred would be so. #}
 {% macro is_no_chance(uses_a, uses_b) -%}

@@ -8,6 +8,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ from dagster_project.benchmarks.models import (
 )
 from dagster_project.contracts import feeds_of, kinds
 from dagster_project.orchestration.dbt_runner import IN_SILENCE, parsed_project, project_files
+from dagster_project.publish.member_ids import changed_ids
 from dagster_project.warehouse import digest_identity, digest_sales, ops_schemas
 from tests.plans import run_plan
 
 PROJECT = Path(__file__).parents[2] / "dbt"
 MODELS = ("members", "record_members", "member_identifiers", "member_events", "identity_refusals")
-MODELS += ("int_identity_redirects", "identity_links", "member_redirects")
+MODELS += ("int_identity_redirects", "int_identity_ids", "identity_links", "member_redirects")
 FACTS = ("orders", "order_lines", "refunds", "int_touched_days", "int_touched_members")
 META = ("_connection", "_feed", "_batch_id", "_file", "_extra")
 
@@ -146,6 +148,33 @@ class World:
             con.execute("delete from ops.pending_batches")
             digest_identity(con)
             digest_sales(con)
+
+    @property
+    def night(self) -> str:
+        """The night that the next build is for."""
+        with self.open() as con:
+            [(night,)] = con.execute("select as_of_date::varchar from ops.run_context").fetchall()
+        return str(night)
+
+    def as_of(self, night: str) -> None:
+        with self.open() as con:
+            con.execute("update ops.run_context set as_of_date = ?", [night])
+
+    def publish(self) -> None:
+        """Shows readers what was built: the ids of the night are known from then on."""
+        night = date.fromisoformat(self.night)
+        with self.open() as con:
+            con.execute(f"create temp table shown as {changed_ids(night)}")
+            con.execute("delete from ops.published_ids where night = ?", [night])
+            con.execute("insert into ops.published_ids by name select * from shown")
+
+    def remember(self, other: "World") -> None:
+        """The rules, the decisions and the published ids of another world, and its night."""
+        with self.open() as con:
+            con.execute(f"attach '{other.path}' as other (read_only)")
+            for table in ("run_context", "rule_identity", "identity_decisions", "published_ids"):
+                con.execute(f"delete from ops.{table}")
+                con.execute(f"insert into ops.{table} by name select * from other.ops.{table}")
 
     def run(
         self,

@@ -11,6 +11,7 @@ import pyarrow as pa
 from dagster_project.lake.candidates import HISTORY
 from dagster_project.lake.feedback import PUSH_EVENTS
 from dagster_project.lake.markdown import AUDIENCE, PLAN
+from dagster_project.lake.member_ids import PUBLISHED_IDS
 from dagster_project.warehouse.ops import campaigns, commission, context, goods, identity, ledger, members
 from dagster_project.warehouse.ops.identity import placeholder_tokens
 from dagster_project.warehouse.ops.table import DATE, TEXT, Night, OpsTable, Schema, write
@@ -51,6 +52,7 @@ FROM_LAKE: dict[str, pa.Schema] = {
     "push_events": PUSH_EVENTS,
     "markdown_kept_plan": PLAN,
     "markdown_kept_audience": AUDIENCE,
+    "published_ids": PUBLISHED_IDS,
 }
 
 

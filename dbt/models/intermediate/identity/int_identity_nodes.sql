@@ -161,6 +161,21 @@ nodes as (
         case when alive.first_seen_on is null then gone.until_on end as until_on
     from alive
     full outer join gone using (namespace, identifier, segment)
+),
+
+-- an id whose identifier nobody named any more was somebody's: who names it anew may be a stranger and gets another
+lives as (
+    select
+        nodes.*,
+        coalesce(published.generation, 0)
+        + case when published.state = 'gone' and nodes.until_on is null then 1 else 0 end as generation
+    from nodes
+    left join {{ ref("int_identity_published") }} as published
+        on
+            published.is_newest
+            and nodes.namespace = published.namespace
+            and nodes.identifier = published.identifier
+            and nodes.segment = published.segment
 )
 
 select
@@ -169,10 +184,10 @@ select
     nodes.segment,
     {{ key_hash("nodes.namespace || ':' || nodes.identifier") }} as identifier_key,
     nodes.first_seen_on,
-    nodes.known_on,
+    case when nodes.generation > 0 and nodes.until_on is null then nodes.first_seen_on else nodes.known_on end as known_on,
     nodes.until_on,
-    {{ identity_id("m", "nodes.namespace || ':' || nodes.identifier || case when nodes.segment = '' then '' else '#' || nodes.segment end") }}
-        as minted_id,
+    {{ minted_id("nodes.namespace", "nodes.identifier", "nodes.segment", "nodes.generation") }} as minted_id,
+    nodes.generation,
     row_number() over (
         order by nodes.first_seen_on, {{ identity_rank("nodes.namespace") }}, nodes.identifier, nodes.segment
     ) - 1 as node_no,
@@ -193,7 +208,7 @@ select
     ) as lineage,
     coalesce(accounts.first_at, tenures.starts_at, activity.first_at) as starts_at,
     coalesce(accounts.last_at, tenures.ends_at, activity.last_at) as ends_at
-from nodes
+from lives as nodes
 left join {{ ref("int_identity_accounts") }} as accounts
     on nodes.namespace = accounts.namespace and nodes.identifier = accounts.identifier
 left join tenures

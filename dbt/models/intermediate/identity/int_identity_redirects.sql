@@ -8,55 +8,56 @@
 
 -- depends_on: {{ ref("int_identity_affected_ids") }}
 
-with nodes as (
-    select * from {{ ref("int_identity_nodes") }}
+with members as (
+    select * from {{ ref("int_identity_members") }}
 ),
 
-members as (
-    select * from {{ ref("int_identity_members") }}
+standings as (
+    select *
+    from {{ ref("int_identity_standings") }}
+    where state != 'own' and (begun_on is not null or owned_on is not null)
 ),
 
 events as (
     select * from {{ ref("int_identity_resolution") }} where what = 'event'
 ),
 
-lived as (
-    select distinct case when kind = 'split' then other_no else member_no end as node_no
-    from events
-    where kind in ('created', 'split', 'reassigned')
-),
-
--- what took something from it, the last first; of one night, what has the earliest member
-left_on as (
+-- where the companions went of an identifier that is gone, the last first; of one night, to what has the earliest member
+companions as (
     select
         events.other_no as node_no,
-        events.night,
         coalesce(moved.member_id, heirs.member_id) as member_id,
         row_number() over (
             partition by events.other_no
             order by
                 case when coalesce(moved.member_id, heirs.member_id) is null then 2 else 1 end,
                 events.night desc,
-                case events.kind when 'reassigned' then 1 else 2 end,
                 events.member_no,
                 events.node_no
-        ) as place,
-        max(events.night) over (partition by events.other_no) as last_on
+        ) as place
     from events
     left join members as moved on events.node_no = moved.node_no
     left join members as heirs on events.member_no = heirs.node_no
-    where events.kind in ('merged', 'reassigned')
+    where events.kind = 'reassigned'
+),
+
+-- to the member of the identifier that the id was made from; when nobody names it any more, to where its last companion
+-- is or the records are that named it; with neither, nowhere: that it was another's for a while does not make them one
+final as (
+    select
+        standings.member_id as retired_member_id,
+        case
+            when standings.state = 'within' then standings.led_to
+            else coalesce(companions.member_id, standings.led_to)
+        end as member_id,
+        case when standings.is_ended then standings.ended_on else standings.ends_on end as merged_on
+    from standings
+    left join companions on standings.node_no = companions.node_no and companions.place = 1
 )
 
 select
-    nodes.minted_id as retired_member_id,
-    -- where the identifier is that the id was made from; when nobody names it any more, where its last companion is
-    coalesce(members.member_id, left_on.member_id) as member_id,
-    left_on.last_on as merged_on
-from nodes
-inner join lived on nodes.node_no = lived.node_no
-inner join left_on on nodes.node_no = left_on.node_no and left_on.place = 1
-left join members on nodes.node_no = members.node_no
-where
-    coalesce(members.member_id, left_on.member_id) is not null
-    and nodes.minted_id != coalesce(members.member_id, left_on.member_id)
+    retired_member_id,
+    member_id,
+    merged_on
+from final
+where member_id is not null
