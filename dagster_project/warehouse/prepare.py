@@ -219,11 +219,11 @@ def write_tables(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
     write(connection, "push_events", load_push_events(lake, upto), "order by all")
     write(connection, "markdown_kept_plan", load_markdown(lake, "plan", upto), "order by all")
     write(connection, "markdown_kept_audience", load_markdown(lake, "audience", upto), "order by all")
-    _published_ids_view(connection, lake, as_of)
+    published_ids_view(connection, lake, as_of)
     set_state(connection, "attempted_as_of", as_of.isoformat())
 
 
-def _published_ids_view(connection: duckdb.DuckDBPyConnection, lake: Path, as_of: date) -> None:
+def published_ids_view(connection: duckdb.DuckDBPyConnection, lake: Path, as_of: date) -> None:
     """ops.published_ids where they stand: they are as many as members, and a night asks for few of them."""
     files = ", ".join(
         "'" + path.as_posix().replace("'", "''") + "'" for path in member_ids_files(lake, as_of)

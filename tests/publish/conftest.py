@@ -14,6 +14,7 @@ import pytest
 from dagster_project.publish import Publication, PublicationContext, publish, published_tables
 from dagster_project.publish.mirror import mirrored
 from dagster_project.publish.tables import TableSpec
+from dagster_project.warehouse.prepare import published_ids_view
 
 _AUDIT = {
     "record_members": """select 'pos_main' as connection, 'tickets' as feed, order_key as record_id, member_id,
@@ -93,6 +94,16 @@ class Chain:
                 from generate_series($as_of::date - {days - 1}, $as_of::date, interval 1 day) as t(d), range(4) as r(i)
                 where d >= date '2024-01-01'""",
                 {"as_of": as_of, "corrected": corrected},
+            )
+            # an id that stays, one that comes, and one that is another's on every second day
+            published_ids_view(con, self.lake, as_of)
+            con.execute("create schema if not exists intermediate")
+            con.execute(
+                """create or replace table intermediate.int_identity_ids as
+                select 'm' || i as member_id, 'phone' as namespace, 'P' || i as identifier, '' as segment, 0 as generation,
+                    case when i = 2 and day($1::date) % 2 = 0 then 'within' else 'own' end as state
+                from range(4) as r(i) where i < 3 or $1::date >= date '2024-03-06'""",
+                [as_of],
             )
             for name, query in _AUDIT.items():
                 if name not in _FEW and not self.full:

@@ -218,7 +218,7 @@ def test_decisions_of_the_night_reach_the_lake(chain: Any, make_chain: Callable[
     other = make_chain("other")
     other.audit(D)
     with duckdb.connect(str(other.warehouse)) as con:
-        con.execute("create schema intermediate")
+        con.execute("create schema if not exists intermediate")
         con.execute(
             "create table intermediate.int_campaign_candidates_decided as"
             " select * replace ('quiet_hours' as outcome) from audit.campaign_candidates"
