@@ -19,10 +19,11 @@ from dagster_project.lang import tr
 
 if TYPE_CHECKING:
     from dagster_project.identity.explain import Link, Node, Step
-    from dagster_project.reports.evidence import End, Event, Explanation, Identifier, Refusal, Source
+    from dagster_project.reports.evidence import End, Event, Explanation, Identifier, Paid, Refusal, Source
 
 WIDTH = 44  # terminal cells of a phone held upright; a Chinese character takes two
 MOST_HOLDERS = 12  # a dummy number has thousands
+MOST_TICKETS = 5  # that one account paid for
 
 
 @click.group("explain")
@@ -175,8 +176,8 @@ class _Page:
             [(_, path)] = found.paths
             if path is None:
                 yield tr(
-                    "  两条记录之间没有链接：其中一条只凭付款账户或所指的单据认出",
-                    "  no link between the two: one is known only by who paid, or by the sale it names",
+                    "  两条记录之间没有链接：其中一条在数据湖里没有原始行，或没有写着本会员的标识",
+                    "  no link between the two: the lake has no row of one of them, or it names nothing of this member",
                 )
             elif not path:
                 yield tr(
@@ -201,9 +202,25 @@ class _Page:
         yield f"  {end.record}"
         named = tr("、", ", ").join(self._short(node) for node in end.nodes) or "–"
         yield tr(f"    依据 {end.basis}，写着 {named}", f"    by {end.basis}, names {named}")
+        yield "    " + _place(end.source)
         if end.via:
             yield tr(f"    它指的单据是 {end.via}", f"    the sale it names is {end.via}")
-        yield "    " + _place(end.source)
+        if end.paid:
+            yield from self._paid(end.paid)
+
+    def _paid(self, paid: Paid) -> Iterator[str]:
+        account, count = self._full(*paid.account[:2]), len(paid.tickets)
+        yield tr(
+            f"    由 {account} 付款。它还为本会员的 {count} 张小票付过款，那时出示了卡或报了手机号；"
+            "凡是这样的小票都只是本会员的",
+            f"    paid by {account}, which paid for {count} tickets of this member's too, when a card or phone was shown;"
+            " and for nobody else's such tickets",
+        )
+        for ticket in paid.tickets[:MOST_TICKETS]:
+            yield "      " + ticket.record
+            yield "        " + _place(ticket.source)
+        if (more := count - MOST_TICKETS) > 0:
+            yield tr(f"      另有 {more} 张", f"      {more} more")
 
     def _steps(self, path: Iterable[Step]) -> Iterator[str]:
         for number, step in enumerate(path, 1):

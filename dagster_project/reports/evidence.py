@@ -40,12 +40,16 @@ NEEDED = (
     "identity_links",
     "member_redirects",
 )
-# a return or complaint that names nobody is about the customer of the sale it refers to
+# by feed and basis: the feed of the sale that a record is about, and the record's columns that name that sale; a posting
+# tells the number of the ticket and no shop (_Reader._ticket_of)
 _REFERENCES = {
-    "origin_ticket": ("tickets", ("store_code", "origin_ticket_id")),
-    "order": ("orders", ("order_id",)),
-    "ticket": ("tickets", ("store_code", "ticket_id")),
+    ("tickets", "origin_ticket"): ("tickets", ("store_code", "origin_ticket_id")),
+    ("complaints", "order"): ("orders", ("order_id",)),
+    ("complaints", "ticket"): ("tickets", ("store_code", "ticket_id")),
 }
+_OF_ITS_TICKET = ("points", "ticket")
+# by basis: the namespace of an account that recognises whoever it paid for, although it need not be hers
+_PAYERS = {"pay_openid": "openid", "alipay_user": "alipay_user"}
 # of a link, beside its two ends: fields of Link and columns of identity_links
 _PROOF = ("rule", "record", "strength", "support", "first_seen_on", "starts_at", "ends_at")
 _LINK_COLUMNS = (
@@ -99,11 +103,28 @@ class Refusal:
     evidence: str
 
 
+class Ticket(NamedTuple):
+    """A ticket and where it stands."""
+
+    record: str
+    source: Source
+
+
+@dataclass(frozen=True)
+class Paid:
+    """An account that is none of the member's, and the member's tickets, the earliest first, that it paid for when a
+    card or phone was shown: why a ticket that shows neither is hers."""
+
+    account: Node
+    tickets: tuple[Ticket, ...]
+
+
 @dataclass(frozen=True)
 class End:
     """A record that a path begins or ends at. `nodes`: identifiers of the member that it names.
 
-    via: the record of the sale that it refers to when it names nobody itself.
+    via: the record of the sale by which it is known, whose nodes these are. paid: the payer by whom it, or that sale,
+    is known; the nodes are those that the payer's other tickets name.
     """
 
     record: str
@@ -111,6 +132,7 @@ class End:
     nodes: tuple[Node, ...]
     source: Source | None
     via: str | None = None
+    paid: Paid | None = None
 
 
 @dataclass(frozen=True)
@@ -327,7 +349,7 @@ class _Reader:
         owner, basis = found
         if owner != member_id:
             raise UnknownMemberError(_not_theirs(record, owner, basis, member_id))
-        return self._named(name, basis, nodes)
+        return self._named(name, basis, member_id, nodes)
 
     def _record_member(self, record: RecordName) -> tuple[str | None, str] | None:
         """Member and basis of a record; None when the publication has no such record."""
@@ -335,26 +357,84 @@ class _Reader:
         rows = self._rows("record_members", ("member_id", "basis"), where, *record)
         return (rows[0][0], rows[0][1]) if rows else None
 
-    def _named(self, name: RecordName, basis: str, nodes: Sequence[Node]) -> End:
-        (connection, feed_name, record_id), record = name, str(name)
-        rows = self._lake_rows(connection, feed_name, [record_id], None)
-        kind = self.kinds.get(connection, "")
+    def _named(self, name: RecordName, basis: str, member_id: str, nodes: Sequence[Node]) -> End:
+        rows = self._lake_rows(name.connection, name.feed, [name.record_id], None)
         # every version of the record speaks, the earliest row is where it stands
-        named = {each for row in rows for each in named_identifiers(kind, feed_name, connection, row)}
-        source = _source(rows[0]) if rows else None
-        met = tuple(node for node in nodes if node[:2] in named)
-        if met or basis not in _REFERENCES or not rows:
-            return End(record, basis, met, source)
-        sale_feed, columns = _REFERENCES[basis]
-        sale_id = "|".join(str(rows[-1].get(column)) for column in columns)
-        sales = self._rows(
-            "record_members", ("connection", "basis"), "feed = ? and record_id = ?", sale_feed, sale_id
-        )
-        for sale_connection, sale_basis in sorted(sales, key=lambda sale: sale[0] != connection):
-            if sale_basis not in _REFERENCES:
-                sale = self._named(RecordName(sale_connection, sale_feed, sale_id), sale_basis, nodes)
-                return End(record, basis, sale.nodes, source, via=sale.record)
-        return End(record, basis, (), source)
+        named = {each for row in rows for each in self._identifiers(name, row)}
+        end = End(str(name), basis, _met(nodes, named), _source(rows[0]) if rows else None)
+        if not rows:
+            return end
+        sale = self._sale_of(name, basis, rows[-1], named, member_id)
+        if sale is not None:
+            found = self._named(*sale, member_id, nodes)
+            return replace(end, nodes=found.nodes, via=found.record, paid=found.paid)
+        if basis in _PAYERS and not end.nodes:
+            accounts = {each for each in self._identifiers(name, rows[-1]) if each[0] == _PAYERS[basis]}
+            return self._paid(end, accounts, member_id, nodes)
+        return end
+
+    def _identifiers(self, name: RecordName, row: dict[str, Any]) -> set[tuple[str, str]]:
+        kind = self.kinds.get(name.connection, "")
+        return named_identifiers(kind, name.feed, name.connection, row)
+
+    def _sale_of(
+        self,
+        name: RecordName,
+        basis: str,
+        row: dict[str, Any],
+        named: set[tuple[str, str]],
+        member_id: str,
+    ) -> tuple[RecordName, str] | None:
+        """The sale by which the record is known, and its basis; None when it is known by itself."""
+        if (name.feed, basis) == _OF_ITS_TICKET:
+            return self._ticket_of(name.connection, row.get("ref_id"), named, member_id)
+        if (name.feed, basis) not in _REFERENCES:
+            return None
+        feed_name, columns = _REFERENCES[name.feed, basis]
+        sale_id = "|".join(str(row.get(column)) for column in columns)
+        where = "feed = ? and record_id = ? and member_id = ?"
+        sales = self._rows("record_members", ("connection", "basis"), where, feed_name, sale_id, member_id)
+        for connection, sale_basis in sorted(sales, key=lambda sale: sale[0] != name.connection):
+            if (feed_name, sale_basis) not in _REFERENCES:
+                return RecordName(connection, feed_name, sale_id), sale_basis
+        return None
+
+    def _ticket_of(
+        self, connection: str, ticket_id: str | None, named: set[tuple[str, str]], member_id: str
+    ) -> tuple[RecordName, str] | None:
+        """The member's ticket of this number that shows what the posting names."""
+        where = "connection = ? and feed = 'tickets' and split_part(record_id, '|', 2) = ? and member_id = ?"
+        rows = self._rows("record_members", ("record_id", "basis"), where, connection, ticket_id, member_id)
+        for record_id, basis in rows:
+            name = RecordName(connection, "tickets", record_id)
+            versions = self._lake_rows(connection, "tickets", [record_id], None)
+            if any(named & self._identifiers(name, version) for version in versions):
+                return name, basis
+        return None
+
+    def _paid(self, end: End, accounts: set[tuple[str, str]], member_id: str, nodes: Sequence[Node]) -> End:
+        """`end` with the tickets that tell whose the ticket is: the same account paid for them."""
+        where = "feed = 'tickets' and basis in ('member_ref', 'phone') and member_id = ?"
+        shown: dict[str, list[str]] = {}
+        for connection, record_id in self._rows(
+            "record_members", ("connection", "record_id"), where, member_id
+        ):
+            shown.setdefault(connection, []).append(record_id)
+        tickets: dict[str, Source] = {}
+        said: set[tuple[str, str]] = set()
+        for connection, record_ids in shown.items():
+            for row in self._lake_rows(connection, "tickets", record_ids, None):
+                name = RecordName(connection, "tickets", row["_record_id"])
+                names = self._identifiers(name, row)
+                if names & accounts:
+                    tickets.setdefault(str(name), _source(row))
+                    said |= names - accounts
+        if not tickets:
+            return end
+        [account] = accounts
+        ordered = sorted(tickets.items(), key=lambda each: (each[1].night, each[0]))
+        paid = Paid((*account, ""), tuple(Ticket(*each) for each in ordered))
+        return replace(end, nodes=_met(nodes, said), paid=paid)
 
     def _sources(self, links: Iterable[Link]) -> dict[str, Source]:
         """File and row of every link's record, of the night on which it arrived saying so."""
@@ -405,6 +485,10 @@ def _batches(folder: Path, night: date | None) -> list[Path]:
         if "." not in path.stem and any(path.parent.glob(f"{path.stem}-*.json")):
             found.append(path)
     return found
+
+
+def _met(nodes: Sequence[Node], named: set[tuple[str, str]]) -> tuple[Node, ...]:
+    return tuple(node for node in nodes if node[:2] in named)
 
 
 def _source(row: dict[str, Any]) -> Source:

@@ -147,6 +147,21 @@ def told(tmp_path_factory, world_in):
     world.arrive(
         "2026-01-08", "group_main", "groupbuy__shares", {"share_id": "s1", "appid": "wx", "openid": "o9"}
     )
+    # p6 pays for her card and for a number that is none of the card's: too much to be tied to one of the two
+    world.arrive("2026-01-07", "pos_main", "pos__members", card("C6", "P6"))
+    world.arrive(
+        "2026-01-07", "group_main", "groupbuy__users",
+        user("o6", unionid="U6", **verified("P6")), user("o6b", unionid="U6", **verified("P7")) | {"appid": "wx2"},
+    )  # fmt: skip
+    paid = {"pay_openid": "p6", "pay_appid": "wxpay"}
+    world.arrive(
+        "2026-01-08", "pos_main", "pos__tickets",
+        sale("T10", member_ref="C6", **paid), sale("T11", phone="P7", **paid), sale("T12", **paid),
+        {**sale("R12"), "kind": "return", "origin_ticket_id": "T12"}, sale("T13", member_ref="C6", phone="PS"),
+    )  # fmt: skip
+    # its number is several people's, its ticket is hers
+    posting = {"entry_id": "E13", "phone": "PS", "occurred_at": "2026-01-01 10:00:00", "kind": "earn"}
+    world.arrive("2026-01-08", "pos_main", "pos__points", posting | {"points": "10", "ref_id": "T13"})
     world.build()
     world.dbt("test", "--select", "identity_links", "member_redirects", "--exclude", "test_type:unit")
     return world, published_world(world, folder / "chain")
@@ -259,10 +274,13 @@ def test_any_two_records_of_a_member_have_the_shortest_path(told):
         )
         for end, record in zip(found.ends, (a, b), strict=True):
             assert end.record == record
-            if record in of:
-                assert {each[:2] for each in end.nodes} == of[record] & nodes
-            else:
-                assert end.via in of
+            named = of[end.via or record]
+            if end.paid:
+                assert not named & nodes and end.paid.account[:2] in named
+                shown = [of[ticket.record] for ticket in end.paid.tickets]
+                assert all(end.paid.account[:2] in each for each in shown)
+                named = set.union(*shown)
+            assert {each[:2] for each in end.nodes} == named & nodes
             assert end.source is not None and end.source.file == "f.csv"
         [(_, path)] = found.paths
         starts, goals = ([x[0] + x[1] for x in end.nodes] for end in found.ends)
@@ -270,6 +288,42 @@ def test_any_two_records_of_a_member_have_the_shortest_path(told):
         assert path is not None and len(path) == min(lengths)
         pairs += 1
     assert pairs > 20
+
+
+def test_a_ticket_known_by_its_payer_names_the_tickets_that_tell_whose_it_is(told):
+    world, root = told
+    paid, shown = "pos_main|tickets|S1|T12", ("pos_main|tickets|S1|T10", "pos_main|tickets|S1|T11")
+    assert world.member_of("tickets", "S1|T12") == (member_of(world, shown[0]), "pay_openid")
+    member = member_of(world, paid)
+    chain = load_chain(root, resolve_secrets=False)
+    found = explain_member(chain, member, (paid, "group_main|users|wx|o6"))
+    [(_, path)] = found.paths
+    assert found.ends[0].paid.account == ("openid", "wxpay:p6", "")
+    assert tuple(ticket.record for ticket in found.ends[0].paid.tickets) == shown
+    assert [step.link.rule for step in path] == ["pos.members.phone"]
+    text = "".join(run(root, member, paid, "group_main|users|wx|o6").output.split())
+    for record in shown:
+        at = text.index(f"{record}文件f.csv第")
+        assert text.index("wxpay:p6付款") < at < text.index("1.[")
+    assert "没有链接" not in text
+    # the return of that ticket names nobody at all
+    returned = explain_member(chain, member, ("pos_main|tickets|S1|R12", paid)).ends[0]
+    assert (returned.via, returned.paid) == (paid, found.ends[0].paid)
+    assert returned.nodes == found.ends[0].nodes
+
+
+def test_a_posting_known_by_its_ticket_is_led_back_to_it(told):
+    world, root = told
+    posting, ticket = "pos_main|points|E13", "pos_main|tickets|S1|T13"
+    member = member_of(world, ticket)
+    assert world.member_of("points", "E13") == (member, "ticket")
+    found = explain_member(
+        load_chain(root, resolve_secrets=False), member, (posting, "group_main|users|wx|o6")
+    )
+    assert found.ends[0].via == ticket and found.ends[0].nodes == (("pos_member", "pos_main:C6", ""),)
+    [(_, path)] = found.paths
+    assert path and path[0].source == found.ends[0].nodes[0]
+    assert f"它指的单据是{ticket}" in "".join(run(root, member, posting, ticket).output.split())
 
 
 def test_what_a_row_names_is_what_the_models_take_from_it(told):
@@ -419,11 +473,13 @@ def test_a_member_of_a_large_chain_is_looked_up_in_time(tmp_path):
         publish_audit(con, paths, NIGHT, NEEDED)
     chain = load_chain(root, resolve_secrets=False)
     asked = minted_id(("pos_member", f"pos_main:{hashlib.md5(b'123451').hexdigest()}", ""))
-    began = time.perf_counter()
-    found = explain_member(chain, asked)
-    seconds = time.perf_counter() - began
+    took = []
+    for _ in range(3):  # the fastest: what else the machine does is no part of it
+        began = time.perf_counter()
+        found = explain_member(chain, asked)
+        took.append(time.perf_counter() - began)
     assert len(found.paths) == 3 and all(path for _, path in found.paths) and found.household
-    assert seconds < 3, seconds  # a tenth of it on an idle machine
+    assert min(took) < 1, took
 
 
 def large_chain(con, members, night):
