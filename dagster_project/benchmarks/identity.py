@@ -18,20 +18,27 @@ from typing import Any
 
 import duckdb
 
-from dagster_project.benchmarks import identity_models, identity_ways
+from dagster_project.benchmarks import identity_graphs, identity_models, identity_ways
 from dagster_project.benchmarks.identity_rates import Rates
 from dagster_project.benchmarks.identity_world import write_world
 from dagster_project.benchmarks.process import answer, clocked, run_alone
-from dagster_project.identity.scores import score_records
+from dagster_project.identity.scores import score_recognition, score_records
 
 OURS = ("ours", "ours-night")
 OTHERS = ("limited", "splink", "scipy", "recursive", "naive")
+_NIGHTS = dict(zip(OURS, ("cold", "warm"), strict=True))
+SEED_OF_GRAPHS = 20261121
 _LIBRARIES = {"splink": "splink.clustering", "scipy": "scipy.sparse.csgraph"}
 
 
 @dataclass
 class Outcome:
-    """One way on one world. Shares lie in 0 … 1; `members` is how many it made, `peak_mb` of its whole process."""
+    """One way on one world. Shares lie in 0 … 1; `members` is how many it made, `peak_mb` of its whole process.
+
+    recognition: share of identifiable sales, as `score_recognition` has it: those that name somebody by an identifier
+    of their own, a card or phone said at the till, or an account that pays. search_seconds, search_mb: what the search
+    for suspect numbers took before, in a process of its own; of ours only.
+    """
 
     way: str
     persons: int
@@ -43,6 +50,20 @@ class Outcome:
     f1: float
     b_cubed_f1: float
     mixed_share: float
+    recognition: float
+    search_seconds: float = 0.0
+    search_mb: int = 0
+
+
+@dataclass
+class Graphs:
+    """Random graphs whose components are asked of One ID's resolver, which no limit hinders, and of libraries.
+
+    alike: by library, in how many of `count` graphs both say the same; a library that is not installed is missing.
+    """
+
+    count: int
+    alike: dict[str, int]
 
 
 @dataclass
@@ -84,7 +105,8 @@ def measure(
     for way in ways:
         if way == "ours-night":
             _in_process("fill-night", folder)
-        outcome = _in_process(way, folder)
+        searched = _in_process(f"search-{way}", folder) if way in OURS else {}
+        outcome = _in_process(way, folder) | searched
         say(f"{way}: {outcome['seconds']:.1f} s")
         world.outcomes.append(Outcome(persons=persons, **outcome))
         (folder / f"{way}.duckdb").unlink(missing_ok=True)
@@ -93,15 +115,39 @@ def measure(
     return world
 
 
+def compare_graphs() -> Graphs:
+    """Asks for the components of the same random graphs in every way that knows no people."""
+    found = run_alone(__name__, "graphs")
+    return Graphs(found["count"], found["alike"])
+
+
+def _compare_graphs() -> dict[str, Any]:
+    graphs = identity_graphs.random_graphs(SEED_OF_GRAPHS)
+    rivals = {"scipy": identity_graphs.by_scipy, "splink": identity_graphs.by_splink}
+    alike = {
+        way: identity_graphs.alike(graphs, find(graphs))
+        for way, find in rivals.items()
+        if find_spec(_LIBRARIES[way].split(".")[0]) is not None
+    }
+    return {"count": len(graphs), "alike": alike}
+
+
 def _in_process(way: str, folder: Path, *more: str) -> dict[str, Any]:
     return run_alone(__name__, way, str(folder), *more)
+
+
+def _search(way: str, folder: Path) -> dict[str, Any]:
+    """The search for suspect numbers that goes before one of ours, timed."""
+    with identity_models.open_warehouse(folder) as connection:
+        _, seconds, peak_mb = clocked(identity_models.search(connection, folder, _NIGHTS[way]))
+    return {"search_seconds": seconds, "search_mb": peak_mb}
 
 
 def _run(way: str, folder: Path) -> dict[str, Any]:
     """One way, timed and scored; its memory is read before the scoring begins."""
     identity_ways.warm_up()
     if way in OURS:
-        night = "warm" if way == "ours-night" else "cold"
+        night = _NIGHTS[way]
         connection = identity_models.open_warehouse(folder)
         take = identity_models.resolve(connection, folder, night)
     else:
@@ -128,6 +174,10 @@ def _score(connection: duckdb.DuckDBPyConnection, result: str, night: str) -> di
     known = "true" if night == "warm" else "not tonight"
     truth = f"(select connection, feed, record_id, person as person_id from world.records where {known})"
     scores = score_records(connection, truth, result)
+    naming = (
+        "(select connection, feed, record_id from world.statements"
+        f" where {known} and owner >= 0 and ended_at is null and role in ('own', 'said', 'payer'))"
+    )
     return {
         "members": scores["members"],
         "precision": scores["pairwise"]["precision"],
@@ -135,6 +185,7 @@ def _score(connection: duckdb.DuckDBPyConnection, result: str, night: str) -> di
         "f1": scores["pairwise"]["f1"],
         "b_cubed_f1": scores["b_cubed"]["f1"],
         "mixed_share": scores["mixed_share"],
+        "recognition": score_recognition(connection, truth, result, naming)["rate"],
     }
 
 
@@ -168,12 +219,16 @@ def _rebuild(folder: Path) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> dict[str, Any]:
-    """One step in this process: `prepare`, `fill-night`, `rebuild`, or one of the ways."""
+    """One step in this process: `graphs`, `prepare`, `fill-night`, `rebuild`, `search-` one of ours, or a way."""
+    if list(arguments) == ["graphs"]:
+        return _compare_graphs()
     step, folder, *more = arguments
     if step == "prepare":
         return _prepare(Path(folder), *more)
     if step == "fill-night":
         return _fill(Path(folder), "warm")
+    if step.startswith("search-"):
+        return _search(step.removeprefix("search-"), Path(folder))
     return _rebuild(Path(folder)) if step == "rebuild" else _run(step, Path(folder))
 
 

@@ -6,8 +6,8 @@ and staging would have put it, tonight's arrivals too. `resolve` runs what was w
 
 Timed are the resolver's own models (what changed, `int_identity_claims`, what it needs beside them, all that follows),
 the identity marts, and remembering it all for the next night. The search for suspect numbers
-(intermediate/identity_health) reads the same statements, but belongs to the health of identifiers and depends on no
-claim: `fill` runs it, untimed, as it does what staging feeds.
+(intermediate/identity_health) reads the same statements and depends on no claim: `search` runs it, timed apart. Not
+timed are staging (sightings included), the statements themselves, and what facts need of sales: `fill` runs them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from dagster_project.benchmarks.models import (
 )
 from dagster_project.warehouse import digest_identity
 
+HEALTH = "models/intermediate/identity_health/"
 START = "int_identity_statements"  # what the resolver starts from; written by `fill`, never computed
 RESOLVER = "intermediate.identity"
 MARTS = "marts.identity"  # what it has to end with: every model in this folder
@@ -192,8 +193,8 @@ def open_warehouse(folder: Path) -> duckdb.DuckDBPyConnection:
 def fill(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> None:
     """Statements and staging as they stand on `night`: `cold`, the one before, or `warm`, tonight.
 
-    Models that the resolver reads beside the statements are run too; none of this is its work. A column that the
-    world does not know stays null.
+    Models that the resolver reads beside the statements are run too, but for the search for suspects; none of this is
+    its work. A column that the world does not know stays null.
     """
     state = _STATE[night]
     parts = {
@@ -216,11 +217,29 @@ def fill(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> Non
         " select batch_id from staging.stg_pos__tickets union select batch_id from staging.stg_groupbuy__orders"
     )
     connection.execute("delete from ops.pending_batches where batch_id not like ?", [f"{TONIGHT}%"])
-    run_models(connection, [m for m in read_plan(folder) if not m.is_timed], night)
+    beside = [m for m in read_plan(folder) if not m.is_timed and not m.path.startswith(HEALTH)]
+    run_models(connection, beside, night)
     connection.execute("checkpoint")
 
 
 # ---- the timed part
+
+
+def search(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> Callable[[], None]:
+    """Readies the search for numbers that are nobody's own, which goes before `resolve`; the returned function runs it.
+
+    Raises:
+        LookupError: the plan has no such models, so that nothing would be timed.
+    """
+    models = [model for model in read_plan(folder) if model.path.startswith(HEALTH)]
+    if not models:
+        raise LookupError(f"no model of {HEALTH} feeds the resolver")
+
+    def run() -> None:
+        run_models(connection, models, night)
+        connection.execute("checkpoint")
+
+    return run
 
 
 def resolve(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> Callable[[], str]:

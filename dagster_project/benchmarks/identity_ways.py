@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dagster_project.identity.components import connect
+from dagster_project.identity.oracle import oracle_records
 
 RESULT = "record_members"
 
@@ -89,41 +90,22 @@ from strongest
 left join phones using (namespace, identifier)
 """
 
-# an identifier of another owner is another node, so no link of the oracle can be false
-_ORACLE_NODES = """
-create table nodes as
-select row_number() over (order by person, namespace, identifier) - 1 as node, person, namespace, identifier
-from (
-    select distinct owner as person, namespace, identifier
-    from world.statements inner join world.records using (record)
-    where not statements.tonight and role in ('own', 'said')
-    union
-    select owner_a, namespace_a, identifier_a from world.claims where not tonight and role = 'own'
+# links of every kind that ours may follow, when both ends are one person's: what a record says of itself or said before,
+# what is said together, who pays; and two holders of a number that is another's, whom a name or a visit may tie
+_ORACLE_SAID = """(
+    select statements.connection, statements.feed, statements.record_id, namespace, identifier
+    from world.statements
+    inner join world.records using (record)
+    where
+        not statements.tonight
+        and (
+            (role in ('own', 'said', 'payer') and owner = person)
+            or (role = 'own' and namespace = 'phone' and owner >= 0)
+        )
+)"""
+_ORACLE_TRUTH = (
+    "(select connection, feed, record_id, person as person_id from world.records where not tonight)"
 )
-where person >= 0
-"""
-
-_ORACLE_EDGES = """
-create table edges as
-select distinct nodes_a.node as a, nodes_b.node as b
-from world.claims
-inner join nodes as nodes_a
-    on owner_a = nodes_a.person and namespace_a = nodes_a.namespace and identifier_a = nodes_a.identifier
-inner join nodes as nodes_b
-    on owner_b = nodes_b.person and namespace_b = nodes_b.namespace and identifier_b = nodes_b.identifier
-where not tonight and role = 'own' and owner_a = owner_b
-"""
-
-_ORACLE_ASSIGN = f"""
-create table {RESULT} as
-select records.connection, records.feed, records.record_id, arg_min(label, precedence) as member_id
-from world.records
-inner join world.statements using (record)
-inner join nodes on owner = nodes.person and statements.namespace = nodes.namespace and statements.identifier = nodes.identifier
-inner join labels using (node)
-where not records.tonight and role in ('own', 'said') and owner = records.person
-group by all
-"""
 
 
 def open_way(folder: Path, way: str) -> duckdb.DuckDBPyConnection:
@@ -203,12 +185,10 @@ def limited(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def oracle(connection: duckdb.DuckDBPyConnection) -> None:
-    """Components of the true links alone: what no way can beat."""
-    connection.execute(_ORACLE_NODES)
-    connection.execute(_ORACLE_EDGES)
-    count, a, b = _arrays(connection)
-    _store_labels(connection, connect(count, a, b))
-    connection.execute(_ORACLE_ASSIGN)
+    """What links of every kind join when only those of one person with herself are followed: what no way can beat."""
+    connection.register("found", oracle_records(connection, _ORACLE_SAID, _ORACLE_TRUTH))
+    connection.execute(f"create table {RESULT} as select * from found where member_id is not null")
+    connection.unregister("found")
 
 
 def _by_labels(connection: duckdb.DuckDBPyConnection, label: Callable[[], object]) -> None:

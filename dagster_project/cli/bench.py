@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from dagster_project.benchmarks.identity import Outcome, World
+    from dagster_project.benchmarks.identity import Graphs, World
+    from dagster_project.benchmarks.identity_goals import Line
     from dagster_project.benchmarks.marts import Measured, Run
 
 
@@ -136,11 +139,13 @@ def identity(sizes: tuple[int, ...], with_others: bool, seed: int, rates_file: P
 
     from rich.console import Console
 
-    from dagster_project.benchmarks.identity import measure
+    from dagster_project.benchmarks.identity import compare_graphs, measure
     from dagster_project.benchmarks.identity_rates import load_rates
 
     rates = load_rates(rates_file)
     console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(width=140)  # a file has room for every column
     worlds = []
     with console.status("…") as status:
         for size in sizes:
@@ -155,31 +160,44 @@ def identity(sizes: tuple[int, ...], with_others: bool, seed: int, rates_file: P
                         with_others=with_others,
                     )
                 )
-    _print_identity(console, worlds)
+        graphs = compare_graphs()
+    _print_identity(console, worlds, graphs)
 
 
-def _print_identity(console: Console, worlds: list[World]) -> None:
+def _print_identity(console: Console, worlds: list[World], graphs: Graphs) -> None:
     from rich.table import Table
 
-    table = Table(
-        title="; ".join(
-            tr(
-                f"{world.persons:,} 人，{world.links:,} 条链接",
-                f"{world.persons:,} people, {world.links:,} links",
-            )
-            for world in worlds
+    from dagster_project.benchmarks import identity_goals as goals
+
+    sizes = [world.persons for world in worlds]
+    titles = [
+        tr(
+            f"{world.persons:,} 人，{world.links:,} 条链接",
+            f"{world.persons:,} people, {world.links:,} links",
         )
-    )
+        for world in worlds
+    ]
+    table = Table(title="; ".join(titles), caption="\n".join(goals.notes(sizes)), caption_justify="left")
+    known = {outcome.way for world in worlds for outcome in world.outcomes} | graphs.alike.keys()
+    ways = [way for way in goals.COLUMNS if way in known]
     table.add_column("")
-    for header in (
-        tr("精确率", "precision"), tr("召回率", "recall"), "F1", "B³ F1", tr("混人会员", "mixed"), tr("秒", "seconds"), "MB",
-    ):  # fmt: skip
-        table.add_column(header, justify="right")
-    for world in worlds:
-        for outcome in world.outcomes:
-            size = f"{world.persons // 1000:,}k " if len(worlds) > 1 else ""
-            table.add_row(size + _WAYS[outcome.way](), *_cells(outcome))
+    table.add_column(tr("目标", "goal"), justify="right", no_wrap=True)
+    table.add_column(tr("达到", "reached"), justify="center", no_wrap=True)
+    for way in ways:
+        table.add_column(_WAYS[way](), justify="right", no_wrap=True)
+
+    def add(lines: Iterable[Line]) -> None:
+        for line in lines:
+            table.add_row(
+                line.name, line.goal, goals.verdict(line), *(line.figures.get(way, "") for way in ways)
+            )
         table.add_section()
+
+    for title, world in zip(titles, worlds, strict=True):
+        if len(worlds) > 1:
+            table.add_row(title)
+        add(goals.world_lines(world))
+    add([*goals.lines_not_run(sizes), goals.graph_line(graphs)])
     console.print(table)
     for world in worlds:
         if not world.night_equals_rebuild:
@@ -193,25 +211,15 @@ def _print_identity(console: Console, worlds: list[World]) -> None:
 
 
 _WAYS = {
-    "ours": lambda: tr("Linli，从头", "Linli, from nothing"),
-    "ours-night": lambda: tr("Linli，再跑一晚", "Linli, one more night"),
-    "limited": lambda: tr("按优先级，每人限号", "priority and limits per person"),
+    "ours": lambda: "Linli",
+    "ours-night": lambda: tr("再跑\n一晚", "one more\nnight"),
+    "limited": lambda: tr("按优先级\n每人限号", "limits\nper person"),
     "splink": lambda: "Splink",
     "scipy": lambda: "scipy",
-    "recursive": lambda: tr("递归 SQL（USING KEY）", "recursive SQL (USING KEY)"),
-    "naive": lambda: tr("按手机号关联", "join by phone"),
-    "oracle": lambda: tr("只用真链接（上限）", "true links only (ceiling)"),
+    "recursive": lambda: tr("递归\nSQL", "recursive\nSQL"),
+    "naive": lambda: tr("按手机号\n关联", "join by\nphone"),
+    "oracle": lambda: tr("真链接\n（上限）", "true links\n(ceiling)"),
 }
-
-
-def _cells(outcome: Outcome) -> list[str]:
-    shares = (outcome.precision, outcome.recall, outcome.f1, outcome.b_cubed_f1)
-    return [
-        *(f"{share:.4f}" for share in shares),
-        f"{outcome.mixed_share:.3%}",
-        f"{outcome.seconds:.1f}",
-        f"{outcome.peak_mb:,}",
-    ]
 
 
 @bench.command("marts")

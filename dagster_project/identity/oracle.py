@@ -1,8 +1,9 @@
 """The best that true links alone can do: what One ID is measured against when recall is judged.
 
-Whoever knew of every identifier of every record whether it is its person's own, but had nothing else to go by, would
-join exactly the records of a person that are connected through shared identifiers. A ticket without any identifier
-stays unknown even so, and a person whose two numbers never met stays two.
+Whoever knew whose every record is, but had nothing else to go by than what records say, would join exactly the
+records of a person that are connected through identifiers that they share: of whatever kind, what a record says of
+itself, what is said together at the till, and who pays. A ticket without any identifier stays unknown even so, and a
+person whose two numbers never met stays two.
 """
 
 from __future__ import annotations
@@ -40,8 +41,10 @@ def oracle_records(con: duckdb.DuckDBPyConnection, statements: str, truth: str) 
 
     Args:
         con: a connection that sees both relations; a temporary table `oracle_record` is made in it.
-        statements: SQL relation with connection, feed, record_id, namespace, identifier: what each record says.
-            Repeated rows do not matter; null identifiers say nothing.
+        statements: SQL relation with connection, feed, record_id, namespace, identifier: what each record says, of
+            every kind that One ID may follow. Where it is known whose an identifier is, what ties the person to
+            nothing of hers (a shop's number, a stranger who paid) is to be left out. Repeated rows do not matter;
+            null identifiers say nothing.
         truth: SQL relation with connection, feed, record_id, person_id, one row per record.
 
     Returns:

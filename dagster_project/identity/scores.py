@@ -61,6 +61,47 @@ select
 from totals, members, pairs, b_cubed, sales
 """
 
+_RECOGNITION = """
+with sales as (
+    select connection, feed, record_id, person_id
+    from {truth} as truth
+    where feed in ('tickets', 'orders') and person_id is not null
+),
+identifiable as (
+    select sales.*
+    from sales
+    where exists (
+        select 1 from {naming} as naming
+        where
+            naming.connection = sales.connection
+            and naming.feed = sales.feed
+            and naming.record_id = sales.record_id
+    )
+),
+-- whose a member is: the person with most of its records, when no other has as many
+counted as (
+    select member_id, person_id, count(*) as n
+    from {truth} as truth
+    inner join {result} as result using (connection, feed, record_id)
+    where truth.person_id is not null and result.member_id is not null
+    group by all
+),
+whose as (
+    select member_id, arg_max(person_id, n) as person_id
+    from (select *, max(n) over (partition by member_id) as most from counted)
+    where n = most
+    group by member_id
+    having count(*) = 1
+)
+select
+    count(*) as identifiable,
+    count(result.member_id) as assigned,
+    count(*) filter (where whose.person_id = identifiable.person_id) as recognised
+from identifiable
+left join {result} as result using (connection, feed, record_id)
+left join whose on result.member_id = whose.member_id
+"""
+
 
 def _f1(precision: float | None, recall: float | None) -> float | None:
     if precision is None or recall is None or precision + recall == 0:
@@ -93,4 +134,35 @@ def score_records(con: duckdb.DuckDBPyConnection, truth: str, result: str) -> di
         "sales": sales,
         "sales_recognised": recognised,
         "recognition_rate": recognition,
+    }
+
+
+def score_recognition(
+    con: duckdb.DuckDBPyConnection, truth: str, result: str, naming: str
+) -> dict[str, int | float | None]:
+    """Which share of the sales that can be recognised is.
+
+    A sale is a ticket or an order. It is identifiable when the truth knows its person and it stands in `naming`: it
+    carries an identifier that names somebody, which no shop's, dummy or mistyped number does; whether it names the
+    buyer is not asked. It is recognised when its member is its person's: the person with more of that member's
+    records than any other. A member of somebody else is no recognition, and neither is one that is nobody's more
+    than another's.
+
+    Args:
+        truth, result: as `score_records` takes them.
+        naming: SQL relation with connection, feed, record_id of the records that carry such an identifier; repeated
+            rows do not matter.
+
+    Returns:
+        identifiable, assigned (have any member) and recognised as int; rate: recognised of identifiable, 0 … 1, None
+        when there are none.
+    """
+    [(identifiable, assigned, recognised)] = con.execute(
+        _RECOGNITION.format(truth=truth, result=result, naming=naming)
+    ).fetchall()
+    return {
+        "identifiable": identifiable,
+        "assigned": assigned,
+        "recognised": recognised,
+        "rate": recognised / identifiable if identifiable else None,
     }

@@ -30,6 +30,9 @@ def test_every_way_is_measured_and_scored(measured: tuple[Path, benchmark.World]
     assert len({(way.members, way.precision, way.recall) for way in components}) == 1
     for row in found.outcomes:
         assert 0 < row.precision <= 1 and 0 < row.recall <= 1 and row.seconds > 0 and row.peak_mb > 50
+        assert 0 < row.recognition <= 1
+        assert (row.search_seconds > 0 and row.search_mb > 50) == (row.way in benchmark.OURS)
+    assert max(rows["ours"].recall, rows["limited"].recall) <= rows["oracle"].recall
     # constraints gain precision over components, or they are not worth having
     assert rows["ours"].precision > rows["scipy"].precision
     assert found.night_equals_rebuild is True
@@ -74,6 +77,18 @@ def test_the_command_prints_one_table(
     assert done.exit_code == 0, done.output
     [(size, options)] = asked
     assert (size, options["seed"], options["with_others"]) == (1500, 3, False)
-    for text in ("1,500 人", "Linli，从头", "再跑一晚", "递归 SQL", "按手机号关联", "上限", "1.0000"):
+    words = (
+        "1,500 人",
+        "Linli",
+        "再跑一晚：秒",
+        "递归",
+        "按手机号",
+        "上限",
+        "1.0000",
+        "≥ 0.9995",
+        "没有跑",
+        "1,000 个随机图",
+    )
+    for text in (*words, "--members 1000000 --members 5000000"):
         assert text in done.output
     assert done.output.count("┏") == 1

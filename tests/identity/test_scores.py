@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagster_project.identity import score_records
+from dagster_project.identity.scores import score_recognition
 
 
 def scores(records):
@@ -78,3 +79,41 @@ def test_agrees_with_counting_every_pair(records):
     assert found["b_cubed"]["recall"] == pytest.approx(sum(recall) / len(records))
     by_member = {m: {p for p, other in records if other == m} for _, m in records if m is not None}
     assert found["mixed_members"] == sum(len(people) > 1 for people in by_member.values())
+
+
+def recognition(records):
+    """`records`: (feed, person, member or None, whether an identifier names somebody) per record."""
+    columns = "connection varchar, feed varchar, record_id varchar"
+    with duckdb.connect() as con:
+        con.execute(f"create table truth({columns}, person_id varchar)")
+        con.execute(f"create table result({columns}, member_id varchar)")
+        con.execute(f"create table naming({columns})")
+        for i, (feed, person, member, names) in enumerate(records):
+            con.execute("insert into truth values ('c', ?, ?, ?)", [feed, str(i), person])
+            con.execute("insert into result values ('c', ?, ?, ?)", [feed, str(i), member])
+            if names:
+                con.execute("insert into naming values ('c', $1, $2), ('c', $1, $2)", [feed, str(i)])
+        return score_recognition(con, "truth", "result", "naming")
+
+
+def test_sales_that_name_nobody_cannot_be_recognised():
+    found = recognition(
+        [
+            ("tickets", "a", "1", True),
+            ("orders", "a", None, True),
+            ("tickets", "a", None, False),
+            ("tickets", None, "1", True),
+            ("users", "b", None, True),
+        ]
+    )
+    assert found == {"identifiable": 2, "assigned": 1, "recognised": 1, "rate": 0.5}
+
+
+def test_a_member_of_somebody_else_is_no_recognition():
+    hers = [("users", "a", "1", True), ("tickets", "a", "1", True)]
+    assert recognition([*hers, ("tickets", "b", "1", True)])["recognised"] == 1
+    # of two who have as much of a member it is nobody's
+    assert recognition([*hers, ("tickets", "b", "1", True), ("users", "b", "1", True)])["recognised"] == 0
+    # and a lone ticket is a member of its own
+    assert recognition([("tickets", "a", "1", True)])["rate"] == 1.0
+    assert recognition([("users", "a", "1", True)])["rate"] is None
