@@ -17,7 +17,6 @@ import pyarrow as pa
 from numba import njit
 
 DAY = 86_400
-VISIT = 3_600
 
 # why a tenure is shared, or began
 CAUSES = ("", "accounts", "cards", "names", "handover", "silence", "moved")
@@ -25,12 +24,13 @@ _ACCOUNTS, _CARDS, _NAMES, _HANDOVER, _SILENCE, _MOVED = range(1, 7)
 
 
 class TenureRules(NamedTuple):
-    """Limits, in counts and days.
+    """Limits, in counts and days; `visit` in minutes.
 
     max_accounts: of WeChat accounts that may hold a number at one time; max_cards: of member cards. silence: days
     without use after which a number may have a new owner. reregister_gap: longest break, in days, between an account
     and the one that replaces it for the same person. names_differ: names of cards and accounts are comparable, so
-    that different ones speak against one person (they always do between two cards).
+    that different ones speak against one person (they always do between two cards). visit: the longest time
+    between what is taken on one visit to a shop.
     """
 
     max_accounts: int
@@ -38,6 +38,7 @@ class TenureRules(NamedTuple):
     silence: int
     reregister_gap: int
     names_differ: bool
+    visit: int
 
 
 def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Table:
@@ -80,6 +81,7 @@ def split_tenures(holds: pa.Table, names: pa.Table, rules: TenureRules) -> pa.Ta
         rules.silence * DAY,
         rules.reregister_gap * DAY,
         rules.names_differ,
+        rules.visit * 60,
     )
     tenure, shared, began, cut, same, by_visit = _split(*(*arrays, begin, name, *limits))
     labels = np.array(CAUSES, dtype=object)
@@ -144,17 +146,17 @@ def _first_of_newcomer(low, i, starts, kinds, begin, name, named):
 
 
 @njit(cache=True)
-def _taken_together(low, i, phone, tenure, starts, kinds, begin, name, named):
+def _taken_together(low, i, phone, tenure, starts, kinds, begin, name, named, visit):
     """Whether hold i and the one before it, of the tenure that begins with `low`, were taken on one visit: who opens a
-    card and registers an account at the counter does so within the hour. Of more than two nobody knows who took which,
+    card and registers an account at the counter does so before long. Of more than two nobody knows who took which,
     and midnight is a date without a time."""
     j, after = i - 1, i + 1
-    if j < low or starts[i] - starts[j] > VISIT or starts[i] % DAY == 0 or starts[j] % DAY == 0:
+    if j < low or starts[i] - starts[j] > visit or starts[i] % DAY == 0 or starts[j] % DAY == 0:
         return False
-    if j > low and starts[j] - starts[j - 1] <= VISIT:
+    if j > low and starts[j] - starts[j - 1] <= visit:
         return False
     is_last = after == len(phone) or phone[after] != phone[i] or tenure[after] != tenure[i]
-    if not is_last and starts[after] - starts[i] <= VISIT:
+    if not is_last and starts[after] - starts[i] <= visit:
         return False
     of_two_sorts = kinds[i] != kinds[j] and not kinds[i] & kinds[j]
     return of_two_sorts and _compare(i, j, begin, name, named) != -1
@@ -163,7 +165,7 @@ def _taken_together(low, i, phone, tenure, starts, kinds, begin, name, named):
 @njit(cache=True)
 def _split(
     phone, kinds, starts, ends, said, born, records, moved, named, begin, name,
-    max_accounts, max_cards, silence, reregister_gap, names_differ,
+    max_accounts, max_cards, silence, reregister_gap, names_differ, visit,
 ):  # fmt: skip
     count = len(phone)
     tenure = np.zeros(count, dtype=np.int64)
@@ -270,6 +272,8 @@ def _split(
                 if _compare(i, j, begin, name, named) == 1 and not kinds[i] & kinds[j]:
                     same[i] = j
                     break
-            if same[i] == -1 and _taken_together(low, i, phone, tenure, starts, kinds, begin, name, named):
+            if same[i] == -1 and _taken_together(
+                low, i, phone, tenure, starts, kinds, begin, name, named, visit
+            ):
                 same[i], by_visit[i] = i - 1, 1
     return tenure, shared, began, cut, same, by_visit

@@ -110,6 +110,7 @@ class Warehouse:
                     "two_places_times": 2,
                     "travel_kmh": 80,
                     "till_clock_minutes": 5,
+                    "visit_minutes": 60,
                     "name_agreement_min_share": 0.7,
                     "name_agreement_min_pairs": 30,
                     "remark_needs_proof": True,

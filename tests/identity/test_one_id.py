@@ -172,6 +172,31 @@ def test_a_shared_phone_links_nobody_and_placeholders_neither(world):
     assert world.member_of("tickets", "S1|T1")[1] == "phone"
 
 
+def test_how_long_a_visit_lasts_is_a_rule(world):
+    def registered(openid, at, **about):
+        return user(openid, phone="PS", phone_verified_at=at, registered_at=at) | about
+
+    world.arrive(
+        "2026-01-01", "gb", "groupbuy__users",
+        registered("o1", "2025-03-01 09:00:00"), registered("o2", "2025-03-02 09:00:00"),
+        registered("o3", "2025-12-01 10:40:00", appid="wx2"),
+    )  # fmt: skip
+    shares = [
+        {"share_id": f"s{o}{n}", "appid": "wx", "openid": o, "shared_at": f"2025-{n:02}-05 10:00:00"}
+        for o in ("o1", "o2")
+        for n in range(4, 13)
+    ]
+    world.arrive("2026-01-01", "gb", "groupbuy__shares", *shares)
+    opened = {"created_at": "2025-12-01 10:00:00", "updated_at": "2025-12-01 10:00:00"}
+    world.arrive("2026-01-01", "pos", "pos__members", {"member_ref": "C1", "phone": "PS"} | opened)
+    world.build()
+    card, account = world.member_of("members", "C1"), world.member_of("users", "wx2|o3")
+    assert card[0] == account[0] not in {world.member_of("users", f"wx|{o}")[0] for o in ("o1", "o2")}
+    world.rule("visit_minutes", 39)
+    world.build()
+    assert world.member_of("members", "C1")[0] != world.member_of("users", "wx2|o3")[0]
+
+
 def test_remarks_count_when_they_are_unambiguous_and_wanted(world):
     world.arrive("2026-01-01", "pos", "pos__tickets", *(sale(f"T{i}", phone=f"P{i}") for i in range(4)))
     world.arrive(

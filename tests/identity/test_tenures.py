@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from dagster_project.identity import TenureRules, split_tenures
-from dagster_project.identity.tenures import DAY, VISIT
+from dagster_project.identity.tenures import DAY
 
-RULES = TenureRules(max_accounts=1, max_cards=3, silence=90, reregister_gap=45, names_differ=True)
+RULES = TenureRules(max_accounts=1, max_cards=3, silence=90, reregister_gap=45, names_differ=True, visit=60)
 Found = list[tuple[int, bool, str, str, int | None, int | None, str | None]]
 
 
@@ -196,16 +196,18 @@ def brought_along(tenure: list[Hold], now: Hold) -> list[Hold]:
     return hers
 
 
-def one_visit(tenure: list[Hold], place: int) -> bool:
-    """Whether just this hold and the one before it were taken within an hour, and may be one person's."""
+def one_visit(tenure: list[Hold], place: int, rules: TenureRules) -> bool:
+    """Whether just this hold and the one before it were taken on one visit, and may be one person's."""
     now = tenure[place]
     if place == 0 or any(hold.starts_at % DAY == 0 for hold in tenure[place - 1 : place + 1]):
         return False
     gaps = [after.starts_at - before.starts_at for before, after in pairwise(tenure)]
     before = tenure[place - 1]
     return (
-        gaps[place - 1] <= VISIT
-        and all(gap > VISIT for gap in gaps[max(place - 2, 0) : place - 1] + gaps[place : place + 1])
+        gaps[place - 1] <= rules.visit * 60
+        and all(
+            gap > rules.visit * 60 for gap in gaps[max(place - 2, 0) : place - 1] + gaps[place : place + 1]
+        )
         and not before.kinds & now.kinds
         and bool(before.kinds or now.kinds)
         and alike(before, now) is not False
@@ -241,7 +243,7 @@ def reference(holds: list[Hold], rules: TenureRules) -> Found:
                     if shared and alike(other, hold) and not other.kinds & hold.kinds
                 ]
                 same_by = "name" if same else None
-                if shared and not same and one_visit(those, place):
+                if shared and not same and one_visit(those, place, rules):
                     same, same_by = [first + place - 1], "visit"
                 found.append((number, bool(shared), shared, by, cut, same[0] if same else None, same_by))
             first += len(those)
@@ -283,7 +285,8 @@ def random_holds(rng: np.random.Generator) -> list[Hold]:
 
 def random_rules(rng: np.random.Generator) -> TenureRules:
     few = [int(limit) for limit in rng.integers(1, 4, 2)]
-    return TenureRules(*few, int(rng.choice([30, 90])), int(rng.choice([10, 45])), bool(rng.integers(2)))
+    days = int(rng.choice([30, 90])), int(rng.choice([10, 45]))
+    return TenureRules(*few, *days, bool(rng.integers(2)), int(rng.choice([60, 480])))
 
 
 def test_every_number_as_the_plain_reading_of_it() -> None:
@@ -467,9 +470,10 @@ def test_in_a_shared_number_names_say_who_is_whose() -> None:
 
 
 def test_in_a_shared_number_what_was_taken_on_one_visit_is_ones() -> None:
-    def ties(*more: Hold) -> list[tuple[int | None, str | None]]:
+    def ties(*more: Hold, visit: int = 60) -> list[tuple[int | None, str | None]]:
         family = account(0, 50), account(10, 60)
-        return [row[5:] for row in split(sorted([*family, *more], key=lambda hold: hold.start))]
+        rules = RULES._replace(visit=visit)
+        return [row[5:] for row in split(sorted([*family, *more], key=lambda hold: hold.start), rules)]
 
     hour = 1 / 24
     nobody = (None, None)
@@ -477,6 +481,9 @@ def test_in_a_shared_number_what_was_taken_on_one_visit_is_ones() -> None:
     assert ties(card(30.5, 40), account(30.5 + hour, 40, **mini)) == [nobody, nobody, nobody, (2, "visit")]
     # a second later it may be anybody's
     assert ties(card(30.5, 40), account(30.5 + hour + 1 / DAY, 40, **mini)) == [nobody] * 4
+    # how long a visit lasts is the chain's to say
+    assert ties(card(30.5, 40), account(30.5 + hour + 1 / DAY, 40, **mini), visit=61)[3] == (2, "visit")
+    assert ties(card(30.5, 40), account(30.5 + hour, 40, **mini), visit=59) == [nobody] * 4
     # so it is when a third was taken then, when they go by other names, or when only the date is known
     late = account(30.5 + 2 * hour, 40, kinds=4)
     assert ties(card(30.5, 40), account(30.5 + hour, 40, **mini), late) == [nobody] * 5

@@ -28,6 +28,7 @@ class IdentityRules(Rule):
     max_phones_per_member: int = Field(default=4, ge=1)
     number_silence_days: int = Field(default=90, ge=1)
     reregister_gap_days: int = Field(default=45, ge=0)
+    visit_minutes: int = Field(default=60, ge=0)
     former_link_min_days: int = Field(default=7, ge=0)
     max_household_members: int = Field(default=6, ge=2)
     two_places_times: int = Field(default=2, ge=0)

@@ -21,7 +21,7 @@ _LIMITS = {
     "number_silence_days": INTEGER, "reregister_gap_days": INTEGER, "former_link_min_days": INTEGER,
     "max_household_members": INTEGER, "remark_needs_proof": BOOLEAN, "name_agreement_min_share": NUMBER,
     "name_agreement_min_pairs": INTEGER, "two_places_times": INTEGER, "travel_kmh": INTEGER,
-    "till_clock_minutes": INTEGER,
+    "till_clock_minutes": INTEGER, "visit_minutes": INTEGER,
 }  # fmt: skip
 _HEALTH = {
     "suspect_min_people": INTEGER, "suspect_factor": NUMBER, "suspect_tickets_a_day": INTEGER,

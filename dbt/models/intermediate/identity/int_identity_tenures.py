@@ -38,5 +38,6 @@ def model(dbt, session):
         rules["number_silence_days"],
         rules["reregister_gap_days"],
         bool(agreement["names_differ"]),
+        rules["visit_minutes"],
     )
     return split_tenures(holds, named, limits).append_column("hold_no", holds.column("hold_no"))
