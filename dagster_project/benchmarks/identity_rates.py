@@ -79,6 +79,7 @@ class Rates(BaseModel):
 
     # traps of an account
     reregistered: Share = 0.01  # of persons with a mall account
+    reregistered_after: Mean = 10.0  # days from the last use of the old account to the new one, on average
     wrong_remark: Share = 0.02  # of contacts with a remark
 
     # one more night

@@ -425,16 +425,23 @@ class _Chunk:
 
     def _accounts(self) -> None:
         rates = self.rates
-        self.again = np.full(self.size, NEVER)  # when a person opens WeChat anew
+        # when a person leaves her WeChat, and when she opens it anew
+        self.left, self.again = np.full(self.size, NEVER), np.full(self.size, NEVER)
         has_mall = self._chance(self.size, rates.mall_account)
         person = np.flatnonzero(has_mall)
         joined = self._joined(person)
         anew = self._chance(len(person), rates.reregistered)
-        self.again[person[anew]] = (joined + (self.end[person] - joined) // 2)[anew]
+        left = (joined + (self.end[person] - joined) // 2)[anew]
+        without = self.rng.exponential(rates.reregistered_after * DAY, len(left)).astype(np.int64)
+        self.left[person[anew]] = left
+        self.again[person[anew]] = np.minimum(left + without, self.end[person[anew]])
         self._note("reregistered", person[anew])
         self._users(person, MALL, joined, np.zeros(len(person), np.bool_))
         person = np.flatnonzero(self._chance(self.size, rates.mini_account))
-        self._users(person, MINI, self._joined(person), np.zeros(len(person), np.bool_))
+        joined = self._joined(person)
+        is_second = joined >= self.left[person]
+        joined = np.where(is_second, np.maximum(joined, self.again[person]), joined)
+        self._users(person, MINI, joined, is_second)
         person = np.flatnonzero(self.again < NEVER)
         self._users(person, MALL, self.again[person], np.ones(len(person), np.bool_))
 
@@ -444,7 +451,7 @@ class _Chunk:
 
     def _users(self, person: Ints, app: int, joined: Ints, is_second: Bools) -> None:
         rates, n = self.rates, len(person)
-        until = np.where(is_second, self.end[person], np.minimum(self.end, self.again)[person])
+        until = np.where(is_second, self.end[person], np.minimum(self.end, self.left)[person])
         base = np.where(is_second, _SECOND, _FIRST)
         openid = unionid = base + self.first + person
         record = self._record(USERS, person, joined)
@@ -491,9 +498,11 @@ class _Chunk:
         rates = self.rates
         person = np.flatnonzero(self._chance(self.size, rates.contact))
         at = self._met(person, self.start[person], self.end[person])
+        # who has no WeChat is added when she has it again
+        at = np.where((at >= self.left[person]) & (at < self.again[person]), self.again[person], at)
         record = self._record(CONTACTS, person, at, self._named(person, rates.name_in_remark))
         is_old = at < self.again[person]
-        until = np.where(is_old, np.minimum(self.end, self.again)[person], self.end[person])
+        until = np.where(is_old, np.minimum(self.end, self.left)[person], self.end[person])
         account = np.where(is_old, _FIRST, _SECOND) + self.first + person
         self._state((CONTACTS, "external_userid"), record, CONTACT, account, person, person, at, until)
         known = self._chance(len(person), rates.unionid_of_contact)

@@ -197,6 +197,7 @@ def _persons(con: duckdb.DuckDBPyConnection, world: World) -> None:
             wx('oM3kX5', pid, 'mini') as openid, wx('oH8wQ2', pid, 'h5') as openid_h5,
                 wx('oU6vZ1', pid, 'union') as unionid,
             case when new_wechat then 3 + pick(pid, 'wechat day', {max(1, days - 6)}) end::INT as wechat_day,
+            wechat_day as wechat_left,
             wx('oM3kX5', pid, 'mini2') as openid_new, wx('oP9tB5', pid, 'pay2') as openid_pay_new,
             wx('oU6vZ1', pid, 'union2') as unionid_new,
             wecom_contact, wx('wmLk7Q', pid, 'ext') as external_userid,

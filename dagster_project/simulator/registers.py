@@ -210,7 +210,9 @@ def _share_rows(world: World) -> str:
             {choice(["好友", "微信群", "朋友圈"], "k", "share to")} as channel, pick(k, 'clicks', 12)::VARCHAR as clicks
         from shared join person p using (pid) left join leader l on l.store = p.store
             and l.place = pick(p.pid, 'leader', 5)
-        where pick(k, 'share day', {world.days}) >= p.reg_day"""
+        where pick(k, 'share day', {world.days}) >= p.reg_day
+            and (p.wechat_day is null or pick(k, 'share day', {world.days}) < p.wechat_left
+                or pick(k, 'share day', {world.days}) >= p.wechat_day)"""
 
 
 def _log(log: EventLog) -> None:

@@ -165,6 +165,31 @@ def test_one_person_keeps_her_records_through_new_numbers_cards_and_accounts(tmp
             assert one(con, several) > many
 
 
+def test_a_new_account_begins_some_time_after_the_old_one_ended(tmp_path: Path) -> None:
+    gaps = (
+        "select count(*), min(gap), count(distinct gap), avg(gap) / 86400 from ("
+        "  select epoch(min(first_at)) - epoch(lag(max(last_at)) over (partition by owner order by min(first_at))) as gap"
+        "  from statements where namespace = 'unionid' and feed = 'users' group by owner, identifier qualify gap is not null)"
+    )
+
+    def told(days: float) -> tuple[float, ...]:
+        with world(
+            tmp_path,
+            reregistered=0.3,
+            reregistered_after=days,
+            row_moves=1,
+            unionid_known=1,
+            tickets=0,
+            orders=0,
+        ) as con:
+            [row] = con.execute(gaps).fetchall()
+            return row
+
+    count, least, different, mean = told(20)
+    assert count > 300 and least >= 0 and different > 0.9 * count and 14 < mean < 24
+    assert told(0)[3] < 0.001 < told(5)[3] < mean
+
+
 def test_rates_are_met(tmp_path: Path) -> None:
     people = 40_000
     rates = Rates()

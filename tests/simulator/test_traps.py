@@ -45,6 +45,7 @@ _OTHER = Traps(
     two_phones=0.05,
     two_cards=0.05,
     reregistered_openid=0.03,
+    reregister_gap_days=60,
     masked_number=0.05,
     receiver_not_buyer=0.02,
     wrong_remark=0.05,
@@ -465,6 +466,14 @@ def test_second_phones_cards_and_accounts(made: Made) -> None:
         where o.channel <> 'h5' group by all"""
     )
     assert {(late, new) for late, new, _ in used} == {(False, False), (True, True)}
+    # for some days before, for each person so many, nothing at all
+    before, after = made.rows(
+        f"""select count(*) filter (moment::date between day - 10 and day - 1),
+            count(*) filter (moment::date between day and day + 9)
+        from {again} a join (select person_id, moment from sale union all select person_id, moment from bought) b
+            using (person_id)"""
+    )[0]
+    assert 0 < before < 0.6 * after  # type: ignore[operator]
     unions = made.one(
         f"""select count(*) from (select person_id from {again} a join bought o using (person_id)
         where o.unionid is not null group by all having count(distinct o.unionid) = 2)"""

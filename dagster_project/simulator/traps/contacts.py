@@ -21,10 +21,10 @@ def amend_contacts(con: duckdb.DuckDBPyConnection, world: World) -> None:
     con.execute(
         f"""create or replace temp table added as
         with edge as (
-            select pid, 0 as turn, active_from as since, least(active_until, coalesce(wechat_day, 100000)) as until
+            select pid, 0 as turn, active_from as since, least(active_until, coalesce(wechat_left, 100000)) as until
             from person where wecom_contact
             union all
-            select pid, 1, active_from, least(active_until, coalesce(wechat_day, 100000)) from person
+            select pid, 1, active_from, least(active_until, coalesce(wechat_left, 100000)) from person
                 where wecom_contact and u(pid, 'second staff') < {r.second_staff}
             union all
             -- the new WeChat is added again; the old one is never used any more

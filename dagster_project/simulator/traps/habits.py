@@ -14,7 +14,7 @@ def build_habitual_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
     con.execute(
         f"""create table trip as
         with habit as (
-            select pid, store, active_from, active_until,
+            select pid, store, active_from, active_until, wechat_left, wechat_day,
                 floor({weeks} * (0.1 + 1.1 * pow(u(pid, 'often'), 2)) + u(pid, 'often2'))::INT as trips,
                 pick(pid, 'weekday', 7) as best_day, pick(pid, 'weekday2', 7) as next_day,
                 -- the retired come early, the working after work, and everybody a little off from the others
@@ -38,6 +38,7 @@ def build_habitual_trips(con: duckdb.DuckDBPyConnection, world: World) -> None:
             null::VARCHAR as coupon_code
         from dated
         where day < {days} and day >= active_from and day < active_until
+            and (wechat_left is null or day < wechat_left or day >= wechat_day)
             and (lapse is null or day < lapse or day >= lapse + lapse_days)"""
     )
 

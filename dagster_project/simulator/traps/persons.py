@@ -1,7 +1,7 @@
 """Who carries which trap, and what that does to the person's numbers, cards and accounts.
 
 `person` keeps the meaning of the plain world: `phone_a` until `chg_day`, `phone_b` from then on, `card_a` until
-`card_b_day` or `card_until`, `openid` until `wechat_day`. Day numbers below 0 lie before the simulated days.
+`card_b_day` or `card_until`, `openid` until `wechat_left`, and another from `wechat_day` on. Day numbers below 0 lie before the simulated days.
 """
 
 from __future__ import annotations
@@ -338,6 +338,12 @@ def _give_second_ones(con: duckdb.DuckDBPyConnection, world: World, traps: Traps
     con.execute(
         f"""update person set wechat_day =
             (greatest(reg_day, 1) + 1 + pick(pid, 'new wechat', {days - 2} - greatest(reg_day, 1)))::INT
+        where pid in {_who("reregistered_openid")}"""
+    )
+    # whoever loses the phone that WeChat is on stays away until she has another
+    con.execute(
+        f"""update person set wechat_left = greatest(least(greatest(reg_day, 1), wechat_day),
+            wechat_day - pick(pid, 'without wechat', {traps.reregister_gap_days + 1}))::INT
         where pid in {_who("reregistered_openid")}"""
     )
     _note(

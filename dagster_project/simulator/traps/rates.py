@@ -42,6 +42,7 @@ class Traps(BaseModel):
     two_phones: Share = 0.03
     two_cards: Share = 0.03
     reregistered_openid: Share = 0.015
+    reregister_gap_days: int = Field(default=20, ge=0, le=120)  # of those: at most so long without WeChat
     masked_number: Share = 0.03
     receiver_not_buyer: Share = 0.06
     wrong_remark: Share = 0.02
