@@ -6,23 +6,20 @@ and that is taken back before the next night; on the other nobody decides anythi
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 import pytest
 
-from dagster_project.config import load_chain
-from dagster_project.orchestration.night import run_nights
-from dagster_project.publish import Publication, current_publication, published_tables
+from dagster_project.publish import Publication, published_tables
 from dagster_project.publish.tables import TableSpec
-from dagster_project.sandbox import running_sandbox
 from dagster_project.simulator import simulate
+from tests.acceptance.nights import night
 
 END = date(2026, 11, 20)
 MERGED = END - timedelta(days=1)
@@ -68,22 +65,6 @@ class Story:
     @property
     def people(self) -> set[str]:
         return {member for pair in self.pairs for member in pair.members}
-
-
-def night(root: Path, first: date, last: date) -> Publication:
-    with running_sandbox(root / "sandbox" / "wecom_world.json") as sandbox:
-        sandbox.set_clock(
-            datetime.combine(last + timedelta(days=1), datetime.min.time()) + timedelta(hours=2)
-        )
-        told = root / "chain.yml"
-        told.write_text(
-            re.sub(r"http://127\.0\.0\.1:\d+", sandbox.base_url, told.read_text("utf-8")), "utf-8"
-        )
-        found = run_nights(root, first, last)
-    assert found.success, found.failures
-    publication = current_publication(load_chain(root, resolve_secrets=False).paths)
-    assert publication is not None and publication.as_of == last
-    return publication
 
 
 def choose_pairs(publication: Publication) -> list[Pair]:
