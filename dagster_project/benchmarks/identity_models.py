@@ -13,6 +13,7 @@ timed are staging (sightings included), the statements themselves, and what fact
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ from dagster_project.benchmarks.models import (
     set_as_profile,
     write_plan,
 )
+from dagster_project.lake.member_ids import member_ids_path
+from dagster_project.publish.member_ids import changed_ids
 from dagster_project.warehouse import digest_identity
+from dagster_project.warehouse.prepare import published_ids_view
 
 HEALTH = "models/intermediate/identity_health/"
 START = "int_identity_statements"  # what the resolver starts from; written by `fill`, never computed
@@ -194,9 +198,11 @@ def fill(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> Non
     """Statements and staging as they stand on `night`: `cold`, the one before, or `warm`, tonight.
 
     Models that the resolver reads beside the statements are run too, but for the search for suspects; none of this is
-    its work. A column that the world does not know stays null.
+    its work. A column that the world does not know stays null. What the night before made is published by then.
     """
     state = _STATE[night]
+    if night == "warm":
+        _publish(connection, folder / "chain" / "lake", TONIGHT - timedelta(days=1))
     parts = {
         name: text.replace("{records_state}", "true" if night == "warm" else state)
         for name, text in _PARTS.items()
@@ -220,6 +226,13 @@ def fill(connection: duckdb.DuckDBPyConnection, folder: Path, night: str) -> Non
     beside = [m for m in read_plan(folder) if not m.is_timed and not m.path.startswith(HEALTH)]
     run_models(connection, beside, night)
     connection.execute("checkpoint")
+
+
+def _publish(connection: duckdb.DuckDBPyConnection, lake: Path, night: date) -> None:
+    path = member_ids_path(lake, night)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection.execute(f"copy ({changed_ids(night)}) to '{path}' (format parquet)")
+    published_ids_view(connection, lake, night)
 
 
 # ---- the timed part
