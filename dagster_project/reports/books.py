@@ -94,7 +94,7 @@ class Books:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Arms by name (assigned, converted, lift, ci_low, ci_high, srm_p)."""
+    """Arms by name (assigned, converted, lift, ci_low, ci_high, srm_p, recall_days)."""
 
     arms: Mapping[str, Row]
 
@@ -105,8 +105,10 @@ class Experiment:
         if not treated or not held or treated["lift"] is None:
             return ""
         low, high = (100 * treated[name] for name in ("ci_low", "ci_high"))
+        # a publication of an older release does not say how many
+        days = "" if treated["recall_days"] is None else f"{treated['recall_days']} 天内："
         text = (
-            f"30 天内：推送组 {words.count(treated['assigned'])} 人中 {words.count(treated['converted'])} 人"
+            f"{days}推送组 {words.count(treated['assigned'])} 人中 {words.count(treated['converted'])} 人"
             f"（{words.share(treated['converted'], treated['assigned'])}），"
             f"对照组 {words.count(held['assigned'])} 人中 {words.count(held['converted'])} 人"
             f"（{words.share(held['converted'], held['assigned'])}），"

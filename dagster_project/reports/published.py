@@ -169,6 +169,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "ci_low": "DOUBLE",
         "ci_high": "DOUBLE",
         "srm_p": "DOUBLE",
+        "recall_days": "INTEGER",
     },
     "recognition_rates": {
         "business_date": "DATE",

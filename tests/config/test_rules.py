@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.config import ConfigError, load_rules
-from dagster_project.config.rules import KocRules
+from dagster_project.config.rules import ChurnRules, KocRules
 
 LATER = ("metrics", "ledger", "commission", "markdown", "pairs", "offers")
 
@@ -53,6 +53,10 @@ def test_a_later_key_at_its_default_leaves_the_hash_alone() -> None:
     first = KocRules.model_validate(values)
     assert KocRules.model_validate({**values, "silent_share_days": 30}).hash == first.hash
     assert KocRules.model_validate({**values, "silent_share_days": 31}).hash != first.hash
+    tiers = {"l1_days": 7, "l2_days": 15, "l3_days": 30}
+    first_tiers = ChurnRules.model_validate(tiers)
+    assert ChurnRules.model_validate({**tiers, "recall_days": 30}).hash == first_tiers.hash
+    assert ChurnRules.model_validate({**tiers, "recall_days": 31}).hash != first_tiers.hash
 
 
 @pytest.mark.parametrize(
@@ -87,6 +91,7 @@ def test_a_later_key_at_its_default_leaves_the_hash_alone() -> None:
         ("markdown", 'push_at: "17:00"\n', r"markdown\.yml:\d+ \[start_at\] 时间要依次为"),
         ("markdown", "left_ratio: 30\n", r"markdown\.yml:1 \[left_ratio\]"),
         ("pairs", "min_lift: much\n", r"pairs\.yml:1 \[min_lift\] 'much' 不是最多 3 位小数的数"),
+        ("churn", "l1_days: 7\nl2_days: 15\nl3_days: 30\nrecall_days: 0\n", r"churn\.yml:4 \[recall_days\]"),
         ("offers", "offers:\n  - {sku: a, category: b, from: 2026-11-01, to: 2026-11-02}\n", r"\[offers\.0\] .*其中一个"),
         ("offers", "offers:\n  - {sku: a, from: 2026-11-03, to: 2026-11-02}\n", r"offers\.yml:2 \[offers\.0\] to 早于"),
         ("offers", "offers:\n  - {sku: a, since: 2026-11-03}\n", r"\[offers\.0\.\w+\]"),

@@ -73,7 +73,8 @@ class Warehouse:
                 con.unregister("columns")
         context = {"as_of_date": as_of, "timezone": "Asia/Shanghai", "cutover_minutes": 240, "run_seq": 1}
         self.ops("run_context", [{**context, "is_refresh": False}])
-        self.ops("rule_churn", [{"l1_days": 7, "l2_days": 15, "l3_days": 30, "rule_hash": "churn0"}])
+        churn = {"l1_days": 7, "l2_days": 15, "l3_days": 30, "recall_days": 30}
+        self.ops("rule_churn", [{**churn, "rule_hash": "churn0"}])
         koc = {"spend_30d_fen": 30000, "shares_30d": 5, "max_complaints": 0, "silent_share_days": 30}
         self.ops("rule_koc", [{**koc, "rule_hash": "koc0"}])
         night = Night(cast(Chain, SimpleNamespace(rules=RULES)), as_of, cast(ChainKey, None))

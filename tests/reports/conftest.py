@@ -156,7 +156,7 @@ select store_code, business_date, sku, 12.5::decimal(18, 3) as left_qty, 10::dec
     4::decimal(18, 3) as usual_qty, 8.5::decimal(18, 3) as would_be_wasted_qty, 2.5::decimal(18, 3) as wasted_qty, 1830::bigint as saved_fen
 from audit.markdown_plan;
 create table audit.experiment_results as
-select 'churn_l2_coupon' as campaign_id, date '{as_of}' as as_of_date, arm, assigned, converted, lift, ci_low, ci_high, 0.5 as srm_p
+select 'churn_l2_coupon' as campaign_id, date '{as_of}' as as_of_date, arm, assigned, converted, lift, ci_low, ci_high, 0.5 as srm_p, 14 as recall_days
 from (values ('treatment', 80, 24, 0.2, -0.01, 0.32), ('holdout', 20, 2, null, null, null)) e(arm, assigned, converted, lift, ci_low, ci_high) where {people} > 0;
 create table audit.koc_evidence as
 select date '{as_of}' as as_of_date, member_id, 'order' as kind, 'o' || n as ref, date '{as_of}' as business_date, 100::bigint as amount_fen, n < 2 as counts

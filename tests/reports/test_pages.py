@@ -392,7 +392,7 @@ def test_statements_and_differences_are_listed_where_there_are_any(pages: dict[s
     assert "菠菜" in shop and "E2" in shop
     # nobody leads or cashiers there, nothing was marked down
     assert 'id="evening"' not in other and "店员拉新奖励" not in other and "团长佣金" not in other
-    line = "推送组 80 人中 24 人（30.0%），对照组 20 人中 2 人（10.0%），相差 +20.0 个百分点，95% 区间 -1.0 到 +32.0"
+    line = "14 天内：推送组 80 人中 24 人（30.0%），对照组 20 人中 2 人（10.0%），相差 +20.0 个百分点，95% 区间 -1.0 到 +32.0"
     assert line in index and "还分不清是不是碰巧" in index and line not in shop
 
 

@@ -24,7 +24,7 @@ _WINDOWS = (7, 30, 90, 365)
 
 def _churn(night: Night) -> list[Row]:
     rule = night.rules.churn
-    return [(rule.l1_days, rule.l2_days, rule.l3_days, rule.hash)]
+    return [(rule.l1_days, rule.l2_days, rule.l3_days, rule.recall_days, rule.hash)]
 
 
 def _koc(night: Night) -> list[Row]:
@@ -63,7 +63,9 @@ def _tags(night: Night) -> list[Row]:
 
 TABLES = (
     OpsTable(
-        "rule_churn", {"l1_days": INTEGER, "l2_days": INTEGER, "l3_days": INTEGER, "rule_hash": TEXT}, _churn
+        "rule_churn",
+        {"l1_days": INTEGER, "l2_days": INTEGER, "l3_days": INTEGER, "recall_days": INTEGER, "rule_hash": TEXT},
+        _churn,
     ),
     OpsTable(
         "rule_koc",

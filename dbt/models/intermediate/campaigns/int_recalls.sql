@@ -1,4 +1,5 @@
--- Grain: one row per lapse that a campaign ended: the member got a message and bought again within 30 days.
+-- Grain: one row per lapse that a campaign ended: the member got a message and bought again within the
+-- days of the rule.
 
 with
 
@@ -21,6 +22,12 @@ reached as (
 
 ),
 
+rule as (
+
+    select recall_days from {{ source('ops', 'rule_churn') }}
+
+),
+
 returns as (
 
     select
@@ -30,11 +37,12 @@ returns as (
         purchases.store_code,
         purchases.business_date
     from reached
+    cross join rule
     inner join {{ ref('int_member_purchases') }} as purchases
         on reached.member_id = purchases.member_id
     where
         purchases.business_date >= reached.reached_on
-        and {{ days_between('reached.reached_on', 'purchases.business_date') }} <= 30
+        and {{ days_between('reached.reached_on', 'purchases.business_date') }} <= rule.recall_days
     qualify row_number() over (
         partition by reached.member_id, reached.lapse_key
         order by purchases.ordered_at, purchases.order_key

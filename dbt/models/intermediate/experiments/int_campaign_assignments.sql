@@ -9,6 +9,15 @@ run_context as (
 
 ),
 
+rule as (
+
+    select
+        recall_days,
+        rule_hash
+    from {{ source('ops', 'rule_churn') }}
+
+),
+
 decisions as (
 
     select
@@ -74,10 +83,14 @@ answered as (
             case when assigned.lapse_key <> 'first_group_order' or purchases.channel = 'groupbuy' then purchases.business_date end
         ) as returned_on,
         sum(
-            case when {{ days_between('assigned.due_on', 'purchases.business_date') }} <= 30 then purchases.spend_fen else 0 end
-        ) as spend_30d_fen
+            case
+                when {{ days_between('assigned.due_on', 'purchases.business_date') }} <= rule.recall_days then purchases.spend_fen
+                else 0
+            end
+        ) as spend_fen
     from assigned
     cross join run_context
+    cross join rule
     inner join purchases
         on assigned.member_id = purchases.member_id
         and purchases.business_date >= assigned.due_on
@@ -98,13 +111,16 @@ final as (
         assigned.reached_on,
         answered.returned_on,
         case
-            when {{ days_between('assigned.due_on', 'answered.returned_on') }} <= 30 then true
-            when {{ days_between('assigned.due_on', 'run_context.as_of_date') }} >= 30 then false
-        end as is_returned_30d,
-        cast(coalesce(answered.spend_30d_fen, 0) as bigint) as spend_30d_fen,
-        contaminated.member_id is not null as is_contaminated
+            when {{ days_between('assigned.due_on', 'answered.returned_on') }} <= rule.recall_days then true
+            when {{ days_between('assigned.due_on', 'run_context.as_of_date') }} >= rule.recall_days then false
+        end as is_returned,
+        cast(coalesce(answered.spend_fen, 0) as bigint) as spend_fen,
+        contaminated.member_id is not null as is_contaminated,
+        rule.recall_days,
+        rule.rule_hash
     from assigned
     cross join run_context
+    cross join rule
     left join answered
         on assigned.campaign_id = answered.campaign_id
         and assigned.member_id = answered.member_id

@@ -40,8 +40,8 @@ counted as (
         arm,
         count(*) as assigned,
         count(reached_on) as delivered,
-        sum(case when is_returned_30d then 1 else 0 end) as converted,
-        sum(spend_30d_fen) as spend_fen
+        sum(case when is_returned then 1 else 0 end) as converted,
+        sum(spend_fen) as spend_fen
     from first_lapses
     group by campaign_id, arm
 

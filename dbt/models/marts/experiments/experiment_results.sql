@@ -8,6 +8,15 @@ run_context as (
 
 ),
 
+rule as (
+
+    select
+        recall_days,
+        rule_hash
+    from {{ source('ops', 'rule_churn') }}
+
+),
+
 arms as (
 
     select * from {{ ref('int_experiment_arms') }}
@@ -35,9 +44,12 @@ final as (
         statistics.ci_high,
         statistics.srm_p,
         statistics.always_valid_p,
-        arms.contaminated
+        arms.contaminated,
+        rule.recall_days,
+        rule.rule_hash
     from arms
     cross join run_context
+    cross join rule
     inner join statistics
         on arms.campaign_id = statistics.campaign_id
         and arms.arm = statistics.arm

@@ -31,10 +31,12 @@ final as (
         assignments.assigned_on,
         assignments.reached_on,
         assignments.returned_on,
-        assignments.is_returned_30d,
-        assignments.spend_30d_fen,
+        assignments.is_returned,
+        assignments.spend_fen,
         members.home_store_code as store_code,
-        assignments.is_contaminated
+        assignments.is_contaminated,
+        assignments.recall_days,
+        assignments.rule_hash
     from assignments
     left join campaigns
         on assignments.campaign_id = campaigns.campaign_id
