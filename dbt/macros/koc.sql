@@ -1,3 +1,11 @@
+{# The days that a recommender's spend and shares are counted over. The contract of the marts fixes them, in the names of
+   spend_30d_fen and shares_30d and by what 30 days at a night are; a complaint counts for ever ("on record"). So they are
+   no rule: what is asked of them is, and how long a silent feed of shares is believed (rules/koc.yml). #}
+{% macro koc_days() -%}
+    {{ return(30) }}
+{%- endmacro %}
+
+
 {# The invite code of our own for a member id, the same in every run. #}
 {% macro own_invite_code(member_id) -%}
     'LK' || upper(substr({{ sha256_hex("'invite|' || " ~ member_id) }}, 1, 10))

@@ -4,6 +4,19 @@
 {%- endmacro %}
 
 
+{# Days of the windows that published columns are named after (spend_30d_fen, orders_90d). They are no rule: the contract
+   of the marts says what 30 days at a night are, and a column of another length is another column. #}
+{% macro window_lengths() -%}
+    {{ return([7, 30, 90, 365]) }}
+{%- endmacro %}
+
+
+{# True for a business date among the n that end with a day: D-n+1 to D, by the contract of the marts. #}
+{% macro in_window(business_date, last_day, days) -%}
+    {{ days_between(business_date, last_day) }} between 0 and {{ days - 1 }}
+{%- endmacro %}
+
+
 {# 0 to 99, the same for the same campaign and member in every run and on every engine. #}
 {% macro hash_bucket(campaign_id, member_id) -%}
     ({{ hex_to_bigint('substr(' ~ sha256_hex(campaign_id ~ " || '|' || " ~ member_id) ~ ', 1, 8)') }} % 100)

@@ -12,6 +12,7 @@ import sqlglot
 from dbt.cli.main import dbtRunner
 
 from dagster_project.orchestration.dbt_runner import parsed_project, project_files
+from dagster_project.warehouse.ops.members import WINDOWS
 from tests.dbt.conftest import PROJECT
 
 # expression in Jinja → value
@@ -39,6 +40,11 @@ EXAMPLES = {
     "{{ key_hash(\"'a'\") }} = {{ key_hash(\"'A'\") }}": False,
     "{{ key_hash(\"'a'\") }} >= 0": True,
     "{{ touched_rows('day', 'days') }}": True,
+    # the 30 days at a night are D-29 to D, by the contract
+    "{{ in_window(\"date '2024-05-02'\", \"date '2024-05-31'\", koc_days()) }}": True,
+    "{{ in_window(\"date '2024-05-01'\", \"date '2024-05-31'\", koc_days()) }}": False,
+    "{{ in_window(\"date '2024-06-01'\", \"date '2024-05-31'\", koc_days()) }}": False,
+    "'{{ window_lengths() | join(' ') }}'": " ".join(map(str, WINDOWS)),
 }
 SPARK = [
     "{{ spark__key_hash('x') }}",

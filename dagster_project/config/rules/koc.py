@@ -10,7 +10,9 @@ from dagster_project.config.rules.base import Fen, Rule
 
 
 class KocRules(Rule):
-    """Thresholds over 30 days. A share feed silent for `silent_share_days` nights answers nothing any more."""
+    """Thresholds over the 30 days that the contract fixes (koc_days in dbt/macros/koc.sql). A share feed silent for
+    `silent_share_days` nights answers nothing any more.
+    """
 
     LATER: ClassVar[frozenset[str]] = frozenset({"silent_share_days"})
 

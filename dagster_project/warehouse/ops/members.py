@@ -18,8 +18,8 @@ _METRICS = {
     "usual_days": "usual_days", "usual_items": "usual_items", "pickup_min_buyers": "pickup_min_buyers",
 }  # fmt: skip
 
-
-_WINDOWS = (7, 30, 90, 365)
+# what window_lengths() of dbt says
+WINDOWS = (7, 30, 90, 365)
 
 
 def _churn(night: Night) -> list[Row]:
@@ -40,7 +40,7 @@ def _metrics(night: Night) -> list[Row]:
 def _window_days(night: Night) -> list[Row]:
     """Lengths of all windows that end with the night: the fixed ones, those of rules, those of segments."""
     metrics, churn = night.rules.metrics, night.rules.churn
-    found = {*_WINDOWS, metrics.new_days, metrics.lapsed_days, metrics.regained_days, metrics.price_days}
+    found = {*WINDOWS, metrics.new_days, metrics.lapsed_days, metrics.regained_days, metrics.price_days}
     found |= {metrics.usual_days, churn.l1_days, churn.l2_days, churn.l3_days}
     for segment in (*night.rules.segments, *metrics.rule_tags.judged()):
         for _, condition in walk((), segment.when):

@@ -61,7 +61,7 @@ spent as (
     inner join orders
         on days.member_no = orders.member_no
         and orders.business_date <= days.asked_on
-    where {{ days_between('orders.business_date', 'days.asked_on') }} < 30
+    where {{ in_window('orders.business_date', 'days.asked_on', koc_days()) }}
     group by days.member_id, days.asked_on
 
 ),
@@ -72,7 +72,7 @@ spoken as (
         days.member_id,
         days.asked_on,
         cast(sum(case
-            when engagements.kind = 'share' and {{ days_between('engagements.business_date', 'days.asked_on') }} < 30 then 1
+            when engagements.kind = 'share' and {{ in_window('engagements.business_date', 'days.asked_on', koc_days()) }} then 1
             else 0
         end) as integer) as shares,
         cast(sum(case when engagements.kind = 'complaint' and engagements.is_counted then 1 else 0 end) as integer)

@@ -7,7 +7,7 @@
 ) }}
 -- depends_on: {{ ref('int_stale_members') }}
 
-{% set windows = [7, 30, 90, 365] %}
+{% set windows = window_lengths() %}
 
 with
 

@@ -7,7 +7,7 @@
     meta={"affected": "int_stale_members", "number": "member_no"},
 ) }}
 
-{% set windows = [7, 30, 90, 365] %}
+{% set windows = window_lengths() %}
 
 with
 

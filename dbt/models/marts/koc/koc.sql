@@ -52,8 +52,9 @@ share_feed as (
         coalesce(
             {{ days_between('share_nights.last_night', 'run_context.as_of_date') }} < rule.silent_share_days, false
         ) as is_available,
-        -- the files begin inside the 30 days
-        coalesce({{ days_between('share_nights.first_night', 'run_context.as_of_date') }} < 29, false) as is_partial
+        -- the files begin inside the days that shares are counted over
+        coalesce({{ days_between('share_nights.first_night', 'run_context.as_of_date') }} < {{ koc_days() }} - 1, false)
+            as is_partial
     from share_nights
     cross join run_context
     cross join rule
@@ -67,7 +68,7 @@ counted as (
         cast(sum(case
             when
                 engagements.kind = 'share'
-                and {{ days_between('engagements.business_date', 'run_context.as_of_date') }} between 0 and 29
+                and {{ in_window('engagements.business_date', 'run_context.as_of_date', koc_days()) }}
                 then 1
             else 0
         end) as integer) as shares,
@@ -149,10 +150,10 @@ select
         when shares_30d is null
             then '分享数据已 ' || cast(silent_days as varchar) || ' 天没有到，无法判断'
         when spend_30d_fen < needed_spend_fen
-            then '近30天消费 ' || {{ yuan_text('spend_30d_fen') }} || ' 元，不足 '
+            then '近{{ koc_days() }}天消费 ' || {{ yuan_text('spend_30d_fen') }} || ' 元，不足 '
                 || {{ yuan_text('needed_spend_fen') }} || ' 元'
         when shares_30d < needed_shares
-            then '近30天分享 ' || cast(shares_30d as varchar) || ' 次，不足 ' || cast(needed_shares as varchar) || ' 次'
+            then '近{{ koc_days() }}天分享 ' || cast(shares_30d as varchar) || ' 次，不足 ' || cast(needed_shares as varchar) || ' 次'
                 || case when is_partial then '（' || cast(first_night as varchar) || ' 起才有分享数据）' else '' end
         when complaints > max_complaints
             then '有 ' || cast(complaints as varchar) || ' 次投诉，超过 ' || cast(max_complaints as varchar) || ' 次'

@@ -48,7 +48,7 @@ spoken as (
         engagements.business_date <= run_context.as_of_date
         and (
             engagements.kind = 'complaint'
-            or {{ days_between('engagements.business_date', 'run_context.as_of_date') }} between 0 and 29
+            or {{ in_window('engagements.business_date', 'run_context.as_of_date', koc_days()) }}
         )
 
 ),
@@ -78,7 +78,7 @@ bought as (
         true as counts
     from orders
     cross join run_context
-    where {{ days_between('orders.business_date', 'run_context.as_of_date') }} between 0 and 29
+    where {{ in_window('orders.business_date', 'run_context.as_of_date', koc_days()) }}
 
 ),
 

@@ -1,6 +1,6 @@
 -- Grain: one row per member, as of the night that is published. 30 days are the day itself and the 29 before it.
 
-{% set windows = [7, 30, 90, 365] %}
+{% set windows = window_lengths() %}
 {% set scores = {'rfm_r': 'days_since_purchase', 'rfm_f': 'orders_90d', 'rfm_m': 'spend_90d_fen'} %}
 
 with
@@ -194,7 +194,7 @@ engaged as (
         count(*) filter (
             where
                 engagements.kind = 'share'
-                and {{ days_between('engagements.business_date', 'run_context.as_of_date') }} < 30
+                and {{ in_window('engagements.business_date', 'run_context.as_of_date', koc_days()) }}
         ) as shares_30d,
         count(*) filter (where engagements.kind = 'complaint') as complaints
     from engagements
