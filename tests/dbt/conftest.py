@@ -115,6 +115,7 @@ class Warehouse:
                     "name_agreement_min_share": 0.7,
                     "name_agreement_min_pairs": 30,
                     "remark_needs_proof": True,
+                    "home_store_max_m": 5000,
                 }
             ],
         )

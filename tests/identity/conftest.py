@@ -76,7 +76,7 @@ class World:
                 "create table ops.rule_identity as select 1 max_wechat_accounts_per_phone,"
                 " 3 max_cards_per_phone, true use_wecom_remark, 2 payer_min_tickets, 2 payer_member_tickets, 4 max_phones_per_member,"
                 " 90 number_silence_days, 45 reregister_gap_days, 7 former_link_min_days,"
-                " 6 max_household_members, 2 two_places_times, 80 travel_kmh, 5 till_clock_minutes, 60 visit_minutes, 0.7 name_agreement_min_share, 30 name_agreement_min_pairs, true remark_needs_proof, 'h' rule_hash"
+                " 6 max_household_members, 2 two_places_times, 80 travel_kmh, 5 till_clock_minutes, 60 visit_minutes, 0.7 name_agreement_min_share, 30 name_agreement_min_pairs, true remark_needs_proof, 5000 home_store_max_m, 'h' rule_hash"
             )
             con.execute(
                 "create table ops.rule_identity_health as select 5 suspect_min_people, 3.0::double suspect_factor,"

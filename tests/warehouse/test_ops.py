@@ -55,6 +55,8 @@ def test_shares_and_ratios_come_as_integers(rows: Any) -> None:
     [row] = rows("rule_metrics")
     assert (row["price_sensitive_index_permille"], row["quality_index_permille"]) == (1250, 750)
     assert rows("rule_pairs")[0]["min_support_ppm"] == 1000
+    home = "use_wecom_remark: true\nmax_wechat_accounts_per_phone: 1\nmax_cards_per_phone: 3\npayer_min_tickets: 1\n"
+    assert rows("rule_identity", identity=f"{home}home_store_max_km: 2.5\n")[0]["home_store_max_m"] == 2500
     [row] = rows("rule_churn", churn="l1_days: 7\nl2_days: 15\nl3_days: 28\nrecall_days: 21\n")
     assert (row["l3_days"], row["recall_days"]) == (28, 21)
     assert rows("rule_ledger", ledger="tolerance_points: 0.5\n")[0]["tolerance_points"] == Decimal("0.500")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from dagster_project.config.rules.base import Rule
+from dagster_project.config.rules.base import Rule, Thousandths
 
 
 class IdentityHealthRules(Rule):
@@ -19,6 +21,10 @@ class IdentityHealthRules(Rule):
 
 
 class IdentityRules(Rule):
+    """Limits of One ID, and of what it says about a member. `home_store_max_km` is held in metres."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"home_store_max_km"})
+
     max_wechat_accounts_per_phone: int = Field(ge=1)
     max_cards_per_phone: int = Field(ge=1)
     use_wecom_remark: bool
@@ -36,5 +42,6 @@ class IdentityRules(Rule):
     till_clock_minutes: int = Field(default=5, ge=0)
     name_agreement_min_share: float = Field(default=0.7, ge=0, le=1)
     name_agreement_min_pairs: int = Field(default=30, ge=1)
+    home_store_max_km: Thousandths = Field(default=5000, ge=1, le=100_000)
     placeholder_phones: tuple[str, ...] = ()
     health: IdentityHealthRules = IdentityHealthRules()

@@ -21,8 +21,10 @@ _LIMITS = {
     "number_silence_days": INTEGER, "reregister_gap_days": INTEGER, "former_link_min_days": INTEGER,
     "max_household_members": INTEGER, "remark_needs_proof": BOOLEAN, "name_agreement_min_share": NUMBER,
     "name_agreement_min_pairs": INTEGER, "two_places_times": INTEGER, "travel_kmh": INTEGER,
-    "till_clock_minutes": INTEGER, "visit_minutes": INTEGER,
+    "till_clock_minutes": INTEGER, "visit_minutes": INTEGER, "home_store_max_m": INTEGER,
 }  # fmt: skip
+# column → key of rules/identity.yml, where they differ
+_KEYS = {"home_store_max_m": "home_store_max_km"}
 _HEALTH = {
     "suspect_min_people": INTEGER, "suspect_factor": NUMBER, "suspect_tickets_a_day": INTEGER,
     "suspect_busy_days": INTEGER, "alarm_factor": NUMBER, "alarm_min_statements": INTEGER,
@@ -31,7 +33,7 @@ _HEALTH = {
 
 def _limits(night: Night) -> list[Row]:
     rules = night.rules.identity
-    return [(*(getattr(rules, name) for name in _LIMITS), rules.hash)]
+    return [(*(getattr(rules, _KEYS.get(name, name)) for name in _LIMITS), rules.hash)]
 
 
 def _decisions(night: Night) -> list[Row]:

@@ -152,6 +152,10 @@ places as (
     where users.lng is not null and users.lat is not null
 ),
 
+rule as (
+    select home_store_max_m / 1000.0 as max_km from {{ source("ops", "rule_identity") }}
+),
+
 nearest_stores as (
     select
         member_id,
@@ -161,16 +165,18 @@ nearest_stores as (
         select
             places.member_id,
             stores.store_code,
+            rule.max_km,
             {{ distance_km("places.lng", "places.lat", "stores.lng", "stores.lat") }} as km
         from places
+        cross join rule
         -- the box spares most distances; one degree of latitude is 111 km
         inner join stores
             on stores.lat between
-                places.lat - {{ var("home_store_max_km", 5) }} / 110.0
-                and places.lat + {{ var("home_store_max_km", 5) }} / 110.0
+                places.lat - rule.max_km / 110.0
+                and places.lat + rule.max_km / 110.0
         where places.place = 1
     ) as distances
-    where km <= {{ var("home_store_max_km", 5) }}
+    where km <= max_km
 ),
 
 cards as (
