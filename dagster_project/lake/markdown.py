@@ -46,6 +46,7 @@ AUDIENCE = pa.schema(
         ("member_id", pa.string()),
         ("distance_km", pa.float64()),
         ("orders_30d", pa.int32()),
+        ("rule_hash", pa.string()),
     ]
 )
 KINDS = {"plan": PLAN, "audience": AUDIENCE, "candidate": CANDIDATES}

@@ -121,9 +121,9 @@ def test_killed_at_every_step_and_repeated_the_lists_are_the_same(root: Path, tm
     assert {(r["store_code"], r["business_date"], r["sku"]) for r in plan} == listed.keys() and plan
     shops = {s.store_code: (s.lng, s.lat) if s.lng and s.lat else None for s in load_chain(root).stores}
     near = oracle.audience(before, {key[0] for key in listed}, shops)  # type: ignore[arg-type]
-    assert {
-        (r["store_code"], r["member_id"]) for r in _rows(root, "markdown_audience")
-    } == near.keys() and near
+    told = _rows(root, "markdown_audience")
+    assert {(r["store_code"], r["member_id"]) for r in told} == near.keys() and near
+    assert {r["rule_hash"] for r in (*plan, *told)} == {load_chain(root).rules.markdown.hash}
 
 
 def test_late_corrected_and_followed_by_nights(base: Path, root: Path) -> None:

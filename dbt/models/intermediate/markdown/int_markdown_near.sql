@@ -13,6 +13,7 @@ rule as (
     select
         radius_m,
         min_orders_30d,
+        rule_hash,
         -- a square of this size is at least as wide as the radius: a degree of latitude is 110 km or more, one of
         -- longitude 55 km or more up to the 60th
         radius_m / 110000.0 as square_lat,
@@ -159,7 +160,8 @@ final as (
         measured.member_id,
         -- in whole metres
         cast(round(measured.km, 3) as double) as distance_km,
-        cast(measured.orders_30d as integer) as orders_30d
+        cast(measured.orders_30d as integer) as orders_30d,
+        rule.rule_hash
     from measured
     cross join rule
     where measured.km * 1000 <= rule.radius_m

@@ -41,6 +41,12 @@ incentives as (
 
 ),
 
+rule as (
+
+    select rule_hash from {{ source('ops', 'rule_commission') }}
+
+),
+
 leaders as (
 
     select * from {{ ref('stg_groupbuy__leaders') }}
@@ -180,5 +186,7 @@ select
     cast(sales_fen - refund_fen as bigint) as net_fen,
     cast(commission_fen as bigint) as commission_fen,
     cast(incentive_fen as bigint) as incentive_fen,
-    cast(due_fen as bigint) as due_fen
+    cast(due_fen as bigint) as due_fen,
+    rule.rule_hash
 from parties
+cross join rule

@@ -23,7 +23,10 @@ engagements as (
 
 rule as (
 
-    select spend_30d_fen from {{ source('ops', 'rule_koc') }}
+    select
+        spend_30d_fen,
+        rule_hash
+    from {{ source('ops', 'rule_koc') }}
 
 ),
 
@@ -99,7 +102,9 @@ select
     evidence.ref,
     evidence.business_date,
     evidence.amount_fen,
-    evidence.counts
+    evidence.counts,
+    rule.rule_hash
 from evidence
+cross join rule
 inner join told
     on evidence.member_id = told.member_id

@@ -20,6 +20,12 @@ members as (
 
 ),
 
+rule as (
+
+    select rule_hash from {{ source('ops', 'rule_commission') }}
+
+),
+
 orders as (
 
     select
@@ -56,8 +62,10 @@ select
     cast(brought.orders as integer) as brought_orders,
     cast(brought.left_fen as bigint) as brought_fen,
     statements.level1_fen + statements.level2_fen + statements.clawed_back_fen as commission_fen,
-    members.home_store_code as store_code
+    members.home_store_code as store_code,
+    rule.rule_hash
 from brought
+cross join rule
 inner join statements
     on brought.month = statements.month
     and brought.member_id = statements.beneficiary_member_id

@@ -52,7 +52,8 @@ select
     counted.order_key,
     counted.amount_fen,
     codes.campaign_id,
-    cast(coalesce(exceptions.exceptions, 0) as integer) as exceptions
+    cast(coalesce(exceptions.exceptions, 0) as integer) as exceptions,
+    codes.template_rule_hash as rule_hash
 from codes
 cross join run_context
 left join counted

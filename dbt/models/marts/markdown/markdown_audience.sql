@@ -27,7 +27,8 @@ final as (
         store_code,
         member_id,
         distance_km,
-        orders_30d
+        orders_30d,
+        rule_hash
     from kept
 
     union all
@@ -37,7 +38,8 @@ final as (
         near.store_code,
         near.member_id,
         near.distance_km,
-        near.orders_30d
+        near.orders_30d,
+        near.rule_hash
     from near
     inner join run_context
         on near.business_date = run_context.stock_on

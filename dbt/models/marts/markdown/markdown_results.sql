@@ -252,8 +252,10 @@ final as (
         cast(greatest(left_qty - sold_qty, 0) as decimal(18, 3)) as wasted_qty,
         case
             when usual_qty is not null then {{ fen_times('greatest(sold_qty - usual_qty, 0)', 'markdown_fen') }}
-        end as saved_fen
+        end as saved_fen,
+        rule.rule_hash
     from told
+    cross join rule
 
 )
 

@@ -16,7 +16,13 @@ run_context as (
 
 ),
 
-listed as (
+rules as (
+
+    select segment_id, definition_hash from {{ source('ops', 'rule_segments') }}
+
+),
+
+numbered as (
 
     {% for segment in plan.segments %}
     select
@@ -38,6 +44,17 @@ listed as (
 
 ),
 
+listed as (
+
+    select
+        numbered.*,
+        rules.definition_hash as rule_hash
+    from numbered
+    left join rules
+        on numbered.segment_id = rules.segment_id
+
+),
+
 final as (
 
     {% for word in range(plan.words) %}
@@ -45,7 +62,8 @@ final as (
         run_context.as_of_date,
         listed.segment_id,
         bits.member_id,
-        listed.reason
+        listed.reason,
+        listed.rule_hash
     from bits
     cross join run_context
     inner join listed
@@ -60,7 +78,8 @@ final as (
         run_context.as_of_date,
         listed.segment_id,
         bits.member_id,
-        listed.reason
+        listed.reason,
+        listed.rule_hash
     from bits
     cross join run_context
     cross join listed
