@@ -35,7 +35,7 @@ models: $(READY)  # the dbt project parses without a deprecation and documents i
 		--project-dir dbt --profiles-dir dbt --target-path target/docs
 
 bench: $(READY)  # an hour and more; loads a day with dlt too, for comparison; more segments and books than `make test` tries
-	LINLI_SEGMENT_WORLDS=400 LINLI_TOWNS=100000 $(BIN)/python -m pytest -n 2 --dist loadfile \
+	LINLI_SEGMENTS=20000 LINLI_TOWNS=100000 $(BIN)/python -m pytest -n 2 --dist loadfile \
 		tests/segments/test_against_brute_force.py tests/ledger/test_books.py
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-build-isolation -e '.[bench]'
 	$(BIN)/linli bench

@@ -1,6 +1,6 @@
 """Small random worlds of members and what they did, and random expressions over them.
 
-Both are drawn from a `Dice`, so that Hypothesis can shrink them and a seed can make many.
+Both are drawn from a `Dice`: of a seed, or of bytes that Hypothesis draws.
 """
 
 from __future__ import annotations
