@@ -54,6 +54,12 @@ _ROWS: dict[str, list[dict[str, Any]]] = {
         {"as_of_date": NIGHT, "member_id": "m1", "tier": "L3", "days_since": 31, "last_purchase_on": "2026-01-05"},
         {"as_of_date": NIGHT, "member_id": "m2", "tier": "active", "days_since": 1, "last_purchase_on": "2026-01-19"},
     ],
+    "experiment_results": [
+        {"campaign_id": "c", "as_of_date": NIGHT, "arm": "treatment", "assigned": 1, "delivered": 1, "converted": 1,
+         "recall_days": 30, "lift": 0.5, "ci_low": -0.2, "ci_high": 0.9},
+        {"campaign_id": "c", "as_of_date": NIGHT, "arm": "holdout", "assigned": 2, "delivered": 0, "converted": 1,
+         "recall_days": 30},
+    ],
     "campaign_candidates": [
         {"campaign_id": "c", "business_date": "2026-01-10", "member_id": "m2", "arm": "treatment", "outcome": "sent"},
         {"campaign_id": "c", "business_date": "2026-01-10", "member_id": "m1", "arm": "holdout", "outcome": "held_out"},
