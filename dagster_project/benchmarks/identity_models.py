@@ -45,6 +45,7 @@ HEALTH = "models/intermediate/identity_health/"
 START = "int_identity_statements"  # what the resolver starts from; written by `fill`, never computed
 RESOLVER = "intermediate.identity"
 MARTS = "marts.identity"  # what it has to end with: every model in this folder
+IDS = "int_identity_ids"
 RESULT = "record_members"
 
 
@@ -86,9 +87,9 @@ def _timed(manifest: Any) -> set[str]:
 
 
 def _needed(manifest: Any) -> set[str]:
-    """The marts and every model they are made of."""
+    """The marts, the ids that publishing remembers, and every model they are made of."""
     marts = [u for u, node in manifest.nodes.items() if node.resource_type == "model" and _is_mart(node)]
-    return made_of(manifest, marts)
+    return made_of(manifest, [*marts, f"model.linli.{IDS}"])
 
 
 def _room(node: Any) -> str:
