@@ -21,7 +21,7 @@ from dagster_project.publish import Publication, current_publication
 _TABLES = {
     "members": "member_id, home_store_code, phone_masked, external_userid, consent_marketing",
     "member_identifiers": "member_id, namespace, identifier, valid_from, valid_to, is_shared",
-    "member_events": "kind, member_id, other_member_id",
+    "member_redirects": "retired_member_id, member_id",
     "record_members": "feed, record_id",
 }
 _CANDIDATES = "campaign_id, business_date, member_id, arm, outcome, lapse_key, coupon_code, subject"

@@ -55,7 +55,7 @@ class Inputs:
     candidates: pa.Table
     members: pa.Table
     member_identifiers: pa.Table
-    member_events: pa.Table
+    member_redirects: pa.Table
     record_members: pa.Table
     journal: pa.Table
     edges: pa.Table
@@ -154,29 +154,11 @@ def _campaign_table(chain: Chain, instants: Mapping[str, datetime], has_wecom: b
     )
 
 
-# A member id that no longer exists leads, over the merges seen, to the one that does.
+# A member id that no longer exists leads to the one that does, where that is certain; a guess would send one person's
+# coupon to another.
 _ALIAS = """
 create temp table alias as
-with recursive pair as (
-    select member_id as one, other_member_id as other from in_member_events
-    where kind = 'merged' and other_member_id is not null
-    union
-    select other_member_id, member_id from in_member_events
-    where kind = 'merged' and other_member_id is not null
-),
-walk as (
-    select one as old_id, other as reached, 1 as steps
-    from pair
-    where one not in (select member_id from in_members)
-    union
-    select walk.old_id, pair.other, walk.steps + 1
-    from walk inner join pair on pair.one = walk.reached
-    where walk.steps < 16 and walk.reached not in (select member_id from in_members)
-)
-select old_id, arg_min(reached, (steps, reached)) as new_id
-from walk
-where reached in (select member_id from in_members)
-group by old_id
+select retired_member_id as old_id, member_id as new_id from in_member_redirects
 """
 
 _LAST_EVENTS = """

@@ -272,6 +272,13 @@ class _Reader:
                 f"{asked} 是一条没有认出会员的记录，原因见 record_members.basis",
                 f"{asked} is a record of nobody known; record_members.basis says why",
             )
+        ends = "other_member_id = ? or (kind = 'reassigned' and other_member_id is null and member_id = ?)"
+        if ended := sorted(self._rows("member_events", ("occurred_on",), ends, asked, asked)):
+            return tr(
+                f"会员 {asked} 已在 {ended[-1][0]} 结束：没有记录再写它的标识，它的记录归谁不能确定，所以不指向任何人",
+                f"member {asked} ended on {ended[-1][0]}: no record names its identifier any more, and whose its records"
+                " are is not certain, so it leads to nobody",
+            )
         return tr(
             f"最近一次发布里没有会员 {asked}，也没有被并走的这个会员号。会员号是 m 加 16 个字母，可在 members 里查；"
             "手机号、卡号不是会员号",

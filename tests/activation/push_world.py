@@ -68,7 +68,7 @@ _SCHEMAS = {
         "valid_to": pa.date32(),
         "is_shared": pa.bool_(),
     },
-    "member_events": {"kind": pa.string(), "member_id": pa.string(), "other_member_id": pa.string()},
+    "member_redirects": {"retired_member_id": pa.string(), "member_id": pa.string()},
     "record_members": {"feed": pa.string(), "record_id": pa.string()},
     "edges": {"userid": pa.string(), "external_userid": pa.string()},
     "shop_staff": {"store_code": pa.string(), "userid": pa.string(), "rank": pa.int32()},

@@ -97,9 +97,9 @@ def test_merged_members_are_one_person(world: World, push: Push) -> None:
     world.member("m1", followed_by=["mgr1"])
     world.candidate("gone", L2)
     world.candidate("older", L2)
-    world.rows["member_events"] += [
-        {"kind": "merged", "member_id": "gone", "other_member_id": "older"},
-        {"kind": "merged", "member_id": "m1", "other_member_id": "gone"},
+    world.rows["member_redirects"] += [
+        {"retired_member_id": "older", "member_id": "m1"},
+        {"retired_member_id": "gone", "member_id": "m1"},
     ]
     assert refusals(plan_of(world)) == {(L2, "gone"): None, (L2, "m1"): "capped", (L2, "older"): "capped"}
     client = FakeWecom()

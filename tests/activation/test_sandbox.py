@@ -26,7 +26,7 @@ from dagster_project.sandbox import Fault, Sandbox, running_sandbox
 from dagster_project.sources import WecomClient, pull_night
 
 MEMBERS = 8
-NEEDED = {"campaign_candidates", "members", "member_identifiers", "member_events", "record_members"}
+NEEDED = {"campaign_candidates", "members", "member_identifiers", "member_redirects", "record_members"}
 
 
 def vendor_world(leavers: int) -> dict[str, Any]:
@@ -71,7 +71,6 @@ def publish_world(world: World) -> None:
             more = {
                 "campaign_candidates": ", 'wecom' as channel, ''::varchar as detail, 'h' as rule_hash",
                 "member_identifiers": ", 'x'::varchar as basis",
-                "member_events": ", 'e'::varchar as event_id",
                 "record_members": ", 'group_main' as connection",
             }.get(name, "")
             con.execute(f"create or replace table audit.{name} as select *{more} from given")
