@@ -126,6 +126,18 @@ def owners_of_codes(known: Known, retired: Mapping[str, str] | None = None) -> d
     return out
 
 
+def shown_codes(known: Known) -> dict[str, str]:
+    """The invite code that is shown of each member who has one: of the oldest account with a code, else ours of who qualifies."""
+    out: dict[str, str] = {}
+    for account in sorted(accounts_of(known).values(), key=lambda a: (a.registered_at, a.name)):
+        if account.member and account.own_code:
+            out.setdefault(account.member, account.own_code)
+    for member, one in koc.koc(known).items():
+        if one.eligible == "yes":
+            out.setdefault(member, linli_code(member))
+    return out
+
+
 Inviters = Mapping[str, tuple[str, str]]
 
 

@@ -26,6 +26,7 @@ class Koc:
     shares: int | None = 0
     complaints: int = 0
     eligible: str = "no"
+    reason: str = ""
     evidence: set[tuple[str, str]] = field(default_factory=set)  # (kind, ref)
 
 
@@ -62,7 +63,28 @@ def koc(known: Known, rules: Rules | None = None, day: date | None = None) -> di
         found.eligible = ("yes" if enough else "no") if heard else "unknown"
         if not heard:
             found.shares = None
+        found.reason = _reason(known, found, chosen, as_of)
     return dict(out)
+
+
+def _reason(known: Known, found: Koc, rules: Rules, as_of: date) -> str:
+    """In words: the first condition that is missed, in the order spend, shares, complaints."""
+    nights = [event.night for event in known.by_kind["share"] if event.night]
+    if found.shares is None:
+        return (
+            f"分享数据已 {(as_of - max(nights)).days} 天没有到，无法判断"
+            if nights
+            else "没有分享数据，无法判断"
+        )
+    if found.spend < rules.fewest_fen:
+        return f"近30天消费 {found.spend / 100:.2f} 元，不足 {rules.fewest_fen / 100:.2f} 元"
+    if found.shares < rules.fewest_shares:
+        began = min(nights)
+        only = f"（{began} 起才有分享数据）" if began > as_of - timedelta(days=rules.days - 1) else ""
+        return f"近30天分享 {found.shares} 次，不足 {rules.fewest_shares} 次{only}"
+    if found.complaints > rules.most_complaints:
+        return f"有 {found.complaints} 次投诉，超过 {rules.most_complaints} 次"
+    return "消费、分享、投诉三项全部达标"
 
 
 def nobody(known: Known, rules: Rules | None = None, day: date | None = None) -> str:

@@ -228,8 +228,37 @@ class Coupon:
     issued_at: datetime | None = None
     redeemed_at: datetime | None = None
     used_on: str = ""
+    counted: str = ""  # the ledger id of the use that holds
+    channel: str | None = None
     locked_by: set[str] = field(default_factory=set)
     exceptions: set[tuple[str, str]] = field(default_factory=set)
+    faults: dict[tuple[str, str], Fault] = field(default_factory=dict)  # by (kind, ledger id)
+    told: list[Told] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row of `coupon_exceptions`."""
+
+    at: datetime
+    member: str | None
+    other: str | None
+
+
+@dataclass
+class Told:
+    """One row of `coupon_ledger`; `is_derived`: told by an order, posted by nobody."""
+
+    ledger_id: str
+    event: str
+    at: datetime
+    member: str | None
+    channel: str
+    connection: str
+    ref: str | None
+    amount: int | None = None
+    is_derived: bool = False
+    is_counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,6 +270,7 @@ class Use:
     when: datetime
     member: str | None
     used_on: str
+    channel: str
     is_told_by_order: bool = False
 
 
@@ -267,6 +297,7 @@ def coupons(known: Known, valid_hours: Mapping[str, int] | None = None) -> dict[
                 e.when,
                 known.member_of(e),
                 e.detail.get("used_on") or _only(e, taken),
+                _channel(e),
             )
             for e in events
             if e.kind == "coupon_redeemed"
@@ -279,6 +310,7 @@ def coupons(known: Known, valid_hours: Mapping[str, int] | None = None) -> dict[
                 paid[o.record_id],
                 known.member_of(o),
                 o.record_id,
+                _GROUPBUY,
                 True,
             )
             for o in taken
@@ -292,6 +324,75 @@ def coupons(known: Known, valid_hours: Mapping[str, int] | None = None) -> dict[
         }
         if one.locked_by and one.status == "issued":
             one.status = "locked"
+        one.told += _told(known, one, events)
+        one.told += _told_by_orders(
+            known, one, [o for o in orders[code] if o.record_id not in posted], paid, closed
+        )
+    return out
+
+
+def _channel(event: Event) -> str:
+    return _GROUPBUY if event.connection.startswith("group") else "pos"
+
+
+def _ref(event: Event) -> str | None:
+    """The number of the ticket or order as its source writes it, which does not tell of which shop."""
+    return str(event.detail.get("used_on") or "").rpartition("|")[2] or None
+
+
+def _told(known: Known, one: Coupon, events: list[Event]) -> list[Told]:
+    """What sources posted of a code. One event of each kind counts: the first, or the use that holds."""
+    out = []
+    seen = set()
+    for e in events:
+        event, ledger_id = e.kind.removeprefix("coupon_"), "|".join(e.record)
+        is_first = event not in seen
+        seen.add(event)
+        counts = {
+            "issued": is_first,
+            "redeemed": ledger_id == one.counted,
+            "expired": is_first and one.status == "expired",
+            "voided": is_first and one.status == "voided",
+        }
+        out.append(
+            Told(ledger_id, event, e.when, known.member_of(e), _channel(e), e.connection, _ref(e),
+                 e.amount_fen or None, is_counted=counts[event])
+        )  # fmt: skip
+    return out
+
+
+def _told_by_orders(
+    known: Known,
+    one: Coupon,
+    orders: list[Event],
+    paid: Mapping[str, datetime],
+    closed: Mapping[str, datetime],
+) -> list[Told]:
+    """What orders tell of a code whose use nobody posted: held until paid or closed, then used or let go."""
+    out = []
+    for o in orders:
+        record, key = o.record_id, "|".join(o.record)
+        if record in closed:
+            told = [("locked", o.when, False), ("released", closed[record], False)]
+        elif record in paid:
+            told = [("redeemed", paid[record], f"{key}|redeemed" == one.counted)]
+        else:
+            told = [("locked", o.when, one.status == "locked")]
+        out += [
+            Told(
+                f"{key}|{event}",
+                event,
+                at,
+                known.member_of(o),
+                _GROUPBUY,
+                o.connection,
+                record,
+                None,
+                True,
+                counts,
+            )
+            for event, at, counts in told
+        ]
     return out
 
 
@@ -321,6 +422,11 @@ def _life(
             for again in issues
             if one.holder and known.member_of(again) not in (None, one.holder)
         }
+        one.faults |= {
+            ("issued_twice", "|".join(again.record)): Fault(again.when, known.member_of(again), one.holder)
+            for again in issues
+            if ("issued_twice", again.record_id) in one.exceptions
+        }
         if one.template_id in valid_hours:
             ends.append((issues[0].when + timedelta(hours=valid_hours[one.template_id]), "promised"))
     if uses:
@@ -329,14 +435,15 @@ def _life(
         valid = [use for use in uses if not _wrong(one, use, ends)]
         counted = (valid or uses)[0]
         one.status, one.redeemed_at, one.used_on = "redeemed", counted.when, counted.used_on
+        one.counted, one.channel = counted.key, counted.channel
         for use in uses:
-            one.exceptions |= {(kind, use.record_id) for kind in _wrong(one, use, ends)}
-            if issues and one.holder is None:
-                one.exceptions.add(("holder_unknown", use.record_id))
-            if use.is_told_by_order:
-                one.exceptions.add(("use_not_posted", use.record_id))
-            if use is not counted:
-                one.exceptions.add(("redeemed_twice", use.record_id))
+            kinds = _wrong(one, use, ends)
+            kinds |= {"holder_unknown"} if issues and one.holder is None else set()
+            kinds |= {"use_not_posted"} if use.is_told_by_order else set()
+            kinds |= {"redeemed_twice"} if use is not counted else set()
+            one.exceptions |= {(kind, use.record_id) for kind in kinds}
+            others = {"redeemed_twice": counted.member, "other_member": one.holder}
+            one.faults |= {(kind, use.key): Fault(use.when, use.member, others.get(kind)) for kind in kinds}
         return one
     # what a template promises ends by itself, when its day is over
     in_turn = sorted(ends, key=lambda end: (end[0], end[1] != "voided"))

@@ -49,6 +49,7 @@ class Listed:
     counted_at: datetime
     price: int
     evening_price: int
+    unit: str | None = None
 
     @property
     def key(self) -> Key:
@@ -108,7 +109,7 @@ def listed(
         evening = (thing.amount_fen * chosen.factor).quantize(Decimal(1), ROUND_HALF_UP)
         out[key] = Listed(
             count.store_code, day, count.sku, thing.detail["item_name"], thing.category, on_hand, received,
-            count.when, thing.amount_fen, int(evening),
+            count.when, thing.amount_fen, int(evening), thing.detail.get("unit"),
         )  # fmt: skip
     return out
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
+from math import ceil
 from statistics import median
 
 from tests.oracle.log import Bought, Known, Line
@@ -53,6 +56,9 @@ class Metrics:
     never_high_margin: bool
     usual: list[Usual]
     price_index: float | None = None
+    first_on: date | None = None
+    lifecycle_since: date | None = None
+    rfm: tuple[int, int, int] = (1, 1, 1)  # recency, frequency, money
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,25 @@ def metrics(known: Known, rules: Rules | None = None) -> dict[str, Metrics]:
     for member, index in _price_indices(known, chosen).items():
         if member in out:
             out[member].price_index = index
+    _score(out)
     return out
+
+
+def _score(found: dict[str, Metrics]) -> None:
+    """Fifths among all who ever bought, 5 the best: the share of those who are no better, rounded up to fifths."""
+    recency = sorted(-one.days_since for one in found.values())
+    frequency = sorted(one.windows[90].orders for one in found.values())
+    money = sorted(one.windows[90].spend for one in found.values())
+    for one in found.values():
+        one.rfm = (
+            _fifth(recency, -one.days_since),
+            _fifth(frequency, one.windows[90].orders),
+            _fifth(money, one.windows[90].spend),
+        )
+
+
+def _fifth(ranked: list[int], value: int) -> int:
+    return ceil(Fraction(5 * bisect_right(ranked, value), len(ranked)))
 
 
 def _of_member(member: str, bought: list[Bought], as_of: date, beginning: date, rules: Rules) -> Metrics:
@@ -95,12 +119,15 @@ def _of_member(member: str, bought: list[Bought], as_of: date, beginning: date, 
     recent = {n: [one for one in bought if (as_of - one.day).days < n] for n in WINDOWS}
     basket = recent[90]
     group = [one.day for one in bought if one.channel == "groupbuy"]
+    lifecycle, lifecycle_since = _lifecycle(days, gaps, as_of, beginning, rules)
     return Metrics(
         member=member,
         last_on=days[-1],
         days_since=since,
         tier=next(name for name, edge in rules.tiers if since >= edge),
-        lifecycle=_lifecycle(days, gaps, as_of, beginning, rules),
+        lifecycle=lifecycle,
+        lifecycle_since=lifecycle_since,
+        first_on=days[0],
         windows={n: _window(recent[n]) for n in WINDOWS},
         visit_days_30d=len({one.day for one in recent[30]}),
         visit_days_90d=len({one.day for one in recent[90]}),
@@ -133,16 +160,23 @@ def _most(values: object) -> int:
     return min(counted, key=lambda value: (-counted[value], value))
 
 
-def _lifecycle(days: list[date], gaps: list[int], as_of: date, beginning: date, rules: Rules) -> str:
-    """lapsed, new, regained or active, in this order of precedence; nobody is new so soon after the data begin."""
-    if (as_of - days[-1]).days >= rules.lapsed_days:
-        return "lapsed"
-    if (as_of - days[0]).days < rules.new_days and (days[0] - beginning).days >= rules.lapsed_days:
-        return "new"
+def _lifecycle(
+    days: list[date], gaps: list[int], as_of: date, beginning: date, rules: Rules
+) -> tuple[str, date]:
+    """lapsed, new, regained or active, in this order of precedence, and since when; nobody is new so soon after the data
+    begin. Active is who is neither new nor regained any more."""
+    lapsed_on = days[-1] + timedelta(days=rules.lapsed_days)
+    if lapsed_on <= as_of:
+        return "lapsed", lapsed_on
+    was_new = (days[0] - beginning).days >= rules.lapsed_days
+    new_until = days[0] + timedelta(days=rules.new_days if was_new else 0)
+    if new_until > as_of:
+        return "new", days[0]
     returns = [day for day, gap in zip(days[1:], gaps, strict=True) if gap >= rules.lapsed_days]
-    if returns and (as_of - returns[-1]).days < rules.regained_days:
-        return "regained"
-    return "active"
+    if not returns:
+        return "active", new_until
+    regained_until = returns[-1] + timedelta(days=rules.regained_days)
+    return ("regained", returns[-1]) if regained_until > as_of else ("active", max(new_until, regained_until))
 
 
 def _window(bought: list[Bought]) -> Window:
