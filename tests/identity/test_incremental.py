@@ -102,6 +102,18 @@ def another_member_of_staff_follows(world: Any) -> None:
         "wecom__contacts",
         contact("x3", "wu", unionid="n3", createtime="2026-01-08 10:00:00"),
     )
+    # a group of customers (2) with one of the staff (1); whoever is taken on is no customer of it any more
+    chat = {"chat_id": "G", "join_time": "2026-01-07 10:00:00"}
+    world.arrive(
+        "2026-01-08",
+        "we",
+        "wecom__group_members",
+        chat | {"userid": "wu", "member_type": "1"},
+        chat | {"userid": "x3", "member_type": "2", "unionid": "n3"},
+        chat | {"userid": "x4", "member_type": "2"},
+    )
+    world.build()
+    world.arrive("2026-01-09", "we", "wecom__group_members", chat | {"userid": "x4", "member_type": "1"})
 
 
 def strangers(world: Any, night: str, some: range, **about: str) -> None:

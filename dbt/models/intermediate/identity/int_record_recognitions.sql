@@ -6,12 +6,25 @@
     meta={"affected": "int_identity_affected_records", "number": "record_key"},
 ) }}
 
-with records as (
+with affected as (
     select * from {{ ref("int_identity_affected_records") }}
 ),
 
 statements as (
     select * from {{ ref("int_identity_affected_statements") }}
+),
+
+-- tonight's rows bring what is no record of a customer, too: a member of staff in a group
+records as (
+    select affected.*
+    from affected
+    {% for feed in identity_feeds() if "when" in feed %}
+    {{ "where" if loop.first else "and" }} (affected.kind, affected.feed, affected.connection, affected.record_id) not in (
+        select '{{ feed.kind }}', '{{ feed.feed }}', connection, {{ feed.record | join(" || '|' || ") }}
+        from {{ identity_relation(feed, "staging") }}
+        where not coalesce({{ feed.when }}, false)
+    )
+    {% endfor %}
 ),
 
 -- what goes from hand to hand at the till
