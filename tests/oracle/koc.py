@@ -53,6 +53,7 @@ def koc(known: Known, rules: Rules | None = None, day: date | None = None) -> di
         if member and known.business_date(event.when) <= as_of:
             out[member].evidence.add(("complaint", event.record_id))
             out[member].complaints += event.record_id not in withdrawn
+    nights = sorted({*_share_nights(known)})
     heard = _heard(known, chosen, as_of)
     for found in out.values():
         enough = (
@@ -63,23 +64,26 @@ def koc(known: Known, rules: Rules | None = None, day: date | None = None) -> di
         found.eligible = ("yes" if enough else "no") if heard else "unknown"
         if not heard:
             found.shares = None
-        found.reason = _reason(known, found, chosen, as_of)
+        found.reason = _reason(nights, found, chosen, as_of)
     return dict(out)
 
 
-def _reason(known: Known, found: Koc, rules: Rules, as_of: date) -> str:
+def _share_nights(known: Known) -> list[date]:
+    return [event.night for event in known.by_kind["share"] if event.night]
+
+
+def _reason(nights: list[date], found: Koc, rules: Rules, as_of: date) -> str:
     """In words: the first condition that is missed, in the order spend, shares, complaints."""
-    nights = [event.night for event in known.by_kind["share"] if event.night]
     if found.shares is None:
         return (
-            f"分享数据已 {(as_of - max(nights)).days} 天没有到，无法判断"
+            f"分享数据已 {(as_of - nights[-1]).days} 天没有到，无法判断"
             if nights
             else "没有分享数据，无法判断"
         )
     if found.spend < rules.fewest_fen:
         return f"近30天消费 {found.spend / 100:.2f} 元，不足 {rules.fewest_fen / 100:.2f} 元"
     if found.shares < rules.fewest_shares:
-        began = min(nights)
+        began = nights[0]
         only = f"（{began} 起才有分享数据）" if began > as_of - timedelta(days=rules.days - 1) else ""
         return f"近30天分享 {found.shares} 次，不足 {rules.fewest_shares} 次{only}"
     if found.complaints > rules.most_complaints:
@@ -97,7 +101,7 @@ def nobody(known: Known, rules: Rules | None = None, day: date | None = None) ->
 
 def _heard(known: Known, rules: Rules, as_of: date) -> bool:
     """Whether anybody could know of shares on that day: not before the first file of them, not long after the last."""
-    nights = [event.night for event in known.by_kind["share"] if event.night]
+    nights = _share_nights(known)
     return bool(nights) and min(nights) <= as_of and (as_of - max(nights)).days < rules.silent_share_days
 
 

@@ -15,16 +15,29 @@ statements as (
 ),
 
 -- tonight's rows bring what is no record of a customer, too: a member of staff in a group
+nobodies as (
+    {% for feed in identity_feeds() if "when" in feed %}
+    select
+        connection,
+        '{{ feed.kind }}' as kind,
+        '{{ feed.feed }}' as feed,
+        {{ feed.record | join(" || '|' || ") }} as record_id
+    from {{ identity_relation(feed, "staging") }}
+    where not coalesce({{ feed.when }}, false)
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
 records as (
     select affected.*
     from affected
-    {% for feed in identity_feeds() if "when" in feed %}
-    {{ "where" if loop.first else "and" }} (affected.kind, affected.feed, affected.connection, affected.record_id) not in (
-        select '{{ feed.kind }}', '{{ feed.feed }}', connection, {{ feed.record | join(" || '|' || ") }}
-        from {{ identity_relation(feed, "staging") }}
-        where not coalesce({{ feed.when }}, false)
-    )
-    {% endfor %}
+    left join nobodies
+        on
+            affected.connection = nobodies.connection
+            and affected.kind = nobodies.kind
+            and affected.feed = nobodies.feed
+            and affected.record_id = nobodies.record_id
+    where nobodies.record_id is null
 ),
 
 -- what goes from hand to hand at the till
