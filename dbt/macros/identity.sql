@@ -301,8 +301,8 @@
         when {{ basis }} = 'phone_and_visit' then 37
         when {{ basis }} = 'card_number' then 50
         when {{ basis }} = 'said_together' then 55
+        when {{ basis }} = 'payer' then 57
         when {{ basis }} = 'remark_phone' then 60
-        when {{ basis }} = 'payer' then 65
         when {{ namespace_b }} = 'unionid' then 10
         else 40
     end
