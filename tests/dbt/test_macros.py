@@ -44,6 +44,12 @@ EXAMPLES = {
     "{{ in_window(\"date '2024-05-02'\", \"date '2024-05-31'\", koc_days()) }}": True,
     "{{ in_window(\"date '2024-05-01'\", \"date '2024-05-31'\", koc_days()) }}": False,
     "{{ in_window(\"date '2024-06-01'\", \"date '2024-05-31'\", koc_days()) }}": False,
+    # what links are trusted most: what the platform says, then phone, payer and remark, and last what was replaced
+    "{{ identity_strength(\"'unionid'\", \"'unionid'\", 'null') }} < {{ identity_strength(\"'phone'\", \"'verified_phone'\", 'null') }}": True,
+    "{{ identity_strength(\"'phone'\", \"'verified_phone'\", 'null') }} < {{ identity_strength(\"'phone'\", \"'phone'\", 'null') }}": True,
+    "{{ identity_strength(\"'phone'\", \"'phone'\", 'null') }} < {{ identity_strength(\"'pos_member'\", \"'payer'\", 'null') }}": True,
+    "{{ identity_strength(\"'pos_member'\", \"'payer'\", 'null') }} < {{ identity_strength(\"'phone'\", \"'remark_phone'\", 'null') }}": True,
+    "{{ identity_strength(\"'phone'\", \"'remark_phone'\", 'null') }} < {{ identity_strength(\"'phone'\", \"'phone'\", 'now()') }}": True,
     "'{{ window_lengths() | join(' ') }}'": " ".join(map(str, WINDOWS)),
 }
 SPARK = [
