@@ -124,12 +124,21 @@
 {%- endmacro %}
 
 
+{# Whether an id is one: some systems write a word, or a naught, where they have none. #}
+{% macro names_something(id) -%}
+    lower(trim({{ id }})) not in ('', '0', '-', 'null', 'none', 'nil', 'nan', 'undefined')
+{%- endmacro %}
+
+
 {# Whether a record says this phone at all: a number that may name a person, proved as the statement wants it. A
    placeholder is stated too, so that its refusal shows; int_identity_phone_guards names all of them. #}
 {% macro identity_condition(statement, layer) %}
     {%- set conditions = [] -%}
     {%- if "phone" in statement -%}
         {%- do conditions.append("(" ~ is_linkable_phone(statement.phone ~ "_kind") ~ " or " ~ statement.phone ~ "_kind = 'placeholder')") -%}
+    {%- endif -%}
+    {%- if "identifier" in statement -%}
+        {%- do conditions.append(names_something(statement.identifier.split(" || ':' || ") | last)) -%}
     {%- endif -%}
     {%- if "when" in statement -%}
         {%- do conditions.append(statement.when) -%}

@@ -4,9 +4,20 @@
 {{ config(materialized="table") }}
 
 with statements as (
-    select distinct connection, feed, record_id, namespace, identifier, first_seen_on
-    from {{ ref("int_identity_affected_statements") }}
-    where role = 'own' and namespace in ('openid', 'external_userid', 'unionid')
+    select distinct
+        statements.connection, statements.feed, statements.record_id, statements.namespace, statements.identifier,
+        statements.first_seen_on
+    from {{ ref("int_identity_affected_statements") }} as statements
+    -- what many openids give as their unionid is none
+    left join {{ ref("int_identity_hubs") }} as hubs
+        on
+            statements.namespace = 'unionid'
+            and hubs.namespace = 'unionid'
+            and statements.identifier = hubs.identifier
+    where
+        statements.role = 'own'
+        and statements.namespace in ('openid', 'external_userid', 'unionid')
+        and hubs.identifier is null
 ),
 
 pairs as (
@@ -36,6 +47,37 @@ ranked as (
     from pairs
 ),
 
+-- a person has one openid in an app at a time: of two in use at one time that name one unionid, fewer records are wrong
+placed as (
+    select
+        ranked.namespace,
+        ranked.identifier,
+        ranked.unionid,
+        activity.first_at,
+        activity.last_at,
+        first_value(activity.first_at) over app as best_first_at,
+        first_value(activity.last_at) over app as best_last_at,
+        row_number() over app as app_place
+    from ranked
+    left join {{ ref("int_identity_activity") }} as activity
+        on ranked.namespace = activity.namespace and ranked.identifier = activity.identifier
+    where ranked.place = 1
+    window app as (
+        partition by
+            ranked.unionid,
+            ranked.namespace,
+            case when ranked.namespace = 'openid' then split_part(ranked.identifier, ':', 1) else ranked.identifier end
+        order by ranked.records desc, ranked.first_seen_on, ranked.identifier
+        rows between unbounded preceding and unbounded following
+    )
+),
+
+believed as (
+    select namespace, identifier, unionid
+    from placed
+    where app_place = 1 or not coalesce(first_at <= best_last_at and best_first_at <= last_at, false)
+),
+
 ids as (
     select distinct namespace, identifier from statements
 ),
@@ -46,14 +88,11 @@ named as (
         ids.identifier,
         case
             when ids.namespace = 'unionid' then 'unionid:' || ids.identifier
-            else coalesce('unionid:' || ranked.unionid, ids.namespace || ':' || ids.identifier)
+            else coalesce('unionid:' || believed.unionid, ids.namespace || ':' || ids.identifier)
         end as account
     from ids
-    left join ranked
-        on
-            ids.namespace = ranked.namespace
-            and ids.identifier = ranked.identifier
-            and ranked.place = 1
+    left join believed
+        on ids.namespace = believed.namespace and ids.identifier = believed.identifier
 )
 
 select

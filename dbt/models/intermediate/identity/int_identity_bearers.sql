@@ -96,7 +96,12 @@ weighed as (
 claimed as (
     select distinct namespace_b as payer_namespace, identifier_b as payer, identifier_a as card
     from {{ ref("int_identity_claims") }}
-    where namespace_a = 'pos_member' and namespace_b = 'openid' and role = 'own' and ended_at is null
+    where
+        namespace_a = 'pos_member' and namespace_b = 'openid' and role = 'own' and ended_at is null
+        and identifier_a not in (select identifier from {{ ref("int_identity_hubs") }} where namespace = 'pos_member')
+        and identifier_b not in (
+            select identifier from {{ ref("int_identity_hubs") }} where namespace = 'openid' and beside = 'pos_member'
+        )
 ),
 
 candidates as (

@@ -25,6 +25,10 @@ spoilt as (
         on suspects.namespace = 'phone' and guards.phone = suspects.identifier and guards.reason = suspects.reason
 ),
 
+hubs as (
+    select namespace, identifier, flagged_on from {{ ref("int_identity_hubs") }}
+),
+
 corrected as (
     select distinct connection, feed, record_id
     from withdrawn
@@ -146,10 +150,37 @@ refused as (
         and (spoilt.flagged_on is not null or (spoilt.phone is null and tenures.shared_on is not null))
 ),
 
+-- and of a card or an account that was found to be beside everybody
+parted as (
+    select
+        links.namespace_a,
+        links.identifier_a,
+        links.namespace_b,
+        links.identifier_b,
+        links.segment_b,
+        links.first_seen_on,
+        least(coalesce(hubs_a.flagged_on, hubs_b.flagged_on), coalesce(hubs_b.flagged_on, hubs_a.flagged_on)) as until_on,
+        links.strength,
+        links.starts_at,
+        substr(links.evidence, {{ position_of("links.rule || ' '", "links.evidence") }}) as evidence
+    from links
+    left join hubs as hubs_a
+        on links.namespace_a = hubs_a.namespace and links.identifier_a = hubs_a.identifier
+    left join hubs as hubs_b
+        on links.namespace_b = hubs_b.namespace and links.identifier_b = hubs_b.identifier
+    where
+        (hubs_a.identifier is not null or hubs_b.identifier is not null)
+        and links.refusal in ('hub', 'cashier_own_number')
+        and links.rule not like '%.remark_phone'
+        and not (links.namespace_b = 'phone' and links.identifier_b in (select phone from spoilt))
+),
+
 every as (
     select * from unsaid
     union all
     select * from refused
+    union all
+    select * from parted
 ),
 
 final as (

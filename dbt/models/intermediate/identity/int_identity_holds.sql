@@ -1,10 +1,28 @@
 -- Who holds which phone, and from when to when that is proven. Grain: phone × holder (WeChat account or member card).
 {{ config(materialized="table") }}
 
-with claims as (
-    select *
-    from {{ ref("int_identity_claims") }}
-    where role = 'own' and basis != 'remark_phone'
+with hubs as (
+    select namespace, identifier, beside from {{ ref("int_identity_hubs") }}
+),
+
+claims as (
+    select claims.*
+    from {{ ref("int_identity_claims") }} as claims
+    left join hubs as hubs_a
+        on
+            claims.namespace_a = hubs_a.namespace
+            and claims.identifier_a = hubs_a.identifier
+            and claims.namespace_b = coalesce(hubs_a.beside, claims.namespace_b)
+    left join hubs as hubs_b
+        on
+            claims.namespace_b = hubs_b.namespace
+            and claims.identifier_b = hubs_b.identifier
+            and claims.namespace_a = coalesce(hubs_b.beside, claims.namespace_a)
+    where
+        claims.role = 'own'
+        and claims.basis != 'remark_phone'
+        and hubs_a.identifier is null
+        and hubs_b.identifier is null
 ),
 
 phone_claims as (
@@ -43,7 +61,10 @@ ties as (
         phone_claims.first_seen_on
     from phone_claims
     inner join claims using (connection, feed, record_id)
-    where claims.namespace_b != 'phone'
+    where
+        claims.namespace_b != 'phone'
+        -- an openid has the unionid that it is believed to have
+        and (claims.namespace_b != 'unionid' or claims.namespace_a = 'pos_member')
 ),
 
 holders as (

@@ -90,6 +90,9 @@ identifiers as (
     select 'guard' as what, 'phone' as namespace, phone as identifier, {{ row_hash(["reason", "flagged_on"]) }} as fingerprint
     from guards
     union all
+    select 'guard', namespace, identifier, {{ row_hash(["reason", "beside", "flagged_on"]) }}
+    from {{ ref("int_identity_hubs") }}
+    union all
     select 'follower', 'external_userid', external_userid, fingerprint
     from followed
 )

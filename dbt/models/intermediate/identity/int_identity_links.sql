@@ -160,6 +160,10 @@ remarks as (
     select * from {{ ref("int_identity_remarks") }}
 ),
 
+hubs as (
+    select * from {{ ref("int_identity_hubs") }}
+),
+
 placed as (
     select
         claims.*,
@@ -207,6 +211,9 @@ judged as (
         case
             when placed.role = 'unverified' then 'unverified_phone'
             when guards.reason is not null then guards.reason
+            -- what a person decided holds whoever else stands there
+            when placed.basis != 'decision' and hubs_a.reason is not null then hubs_a.reason
+            when placed.basis != 'decision' and hubs_b.reason is not null then hubs_b.reason
             when placed.is_shared then 'shared_phone'
             -- a number that the card took on under a later owner
             when placed.segment_of_a != '' then 'handed_card'
@@ -215,6 +222,8 @@ judged as (
         case
             when placed.role = 'unverified' then ''
             when guards.reason is not null then guards.evidence || '; '
+            when placed.basis != 'decision' and hubs_a.reason is not null then hubs_a.evidence || '; '
+            when placed.basis != 'decision' and hubs_b.reason is not null then hubs_b.evidence || '; '
             when placed.is_shared then placed.sharing || '; '
             when remarks.refusal is not null then remarks.evidence || '; '
             else ''
@@ -223,6 +232,16 @@ judged as (
     from placed
     left join {{ ref("int_identity_phone_guards") }} as guards
         on placed.namespace_b = 'phone' and placed.identifier_b = guards.phone
+    left join hubs as hubs_a
+        on
+            placed.namespace_a = hubs_a.namespace
+            and placed.identifier_a = hubs_a.identifier
+            and placed.namespace_b = coalesce(hubs_a.beside, placed.namespace_b)
+    left join hubs as hubs_b
+        on
+            placed.namespace_b = hubs_b.namespace
+            and placed.identifier_b = hubs_b.identifier
+            and placed.namespace_a = coalesce(hubs_b.beside, placed.namespace_a)
     left join remarks
         on
             placed.basis = 'remark_phone'

@@ -9,6 +9,10 @@ with statements as (
         feed = 'tickets'
         -- nobody's number is as good as none
         and (namespace != 'phone' or identifier not in (select phone from {{ ref("int_identity_phone_guards") }}))
+        and (
+            namespace != 'pos_member'
+            or identifier not in (select identifier from {{ ref("int_identity_hubs") }} where namespace = 'pos_member')
+        )
 ),
 
 shown as (

@@ -8,6 +8,10 @@ with said as (
     where
         role = 'said'
         and (namespace != 'phone' or identifier not in (select phone from {{ ref("int_identity_phone_guards") }}))
+        and (
+            namespace != 'pos_member'
+            or identifier not in (select identifier from {{ ref("int_identity_hubs") }} where namespace = 'pos_member')
+        )
 ),
 
 cards_of_file as (

@@ -139,9 +139,10 @@ heirs as (
             named.connection = recognitions.connection
             and named.feed = recognitions.feed
             and named.record_id = recognitions.record_id
-    where dated.state = 'gone' and recognitions.member_id is not null
+    where dated.state = 'gone'
     group by 1
-    having min(recognitions.member_id) = max(recognitions.member_id)
+    -- one that is nobody's by now leaves it open
+    having min(recognitions.member_id) = max(recognitions.member_id) and count(recognitions.member_id) = count(*)
 )
 
 select

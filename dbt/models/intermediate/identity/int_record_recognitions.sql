@@ -45,6 +45,11 @@ turns as (
     select * from {{ ref("int_identity_till_turns") }} where is_shared
 ),
 
+-- what stands beside everybody tells of nobody who it is: a card that is shown, a unionid
+hubs as (
+    select * from {{ ref("int_identity_hubs") }}
+),
+
 -- by the record's own identifiers, strongest first; what goes from hand to hand speaks when nothing else does
 candidates as (
     select
@@ -76,7 +81,15 @@ candidates as (
             and (statements.namespace = 'pos_member' or members.segment = turns.phone_segment)
             and (turns.valid_from is null or turns.valid_from <= statements.first_at)
             and (turns.valid_to is null or statements.first_at < turns.valid_to)
-    where statements.role in ('own', 'said', 'payer', 'known') and statements.ended_at is null
+    left join hubs
+        on
+            statements.namespace = hubs.namespace
+            and statements.identifier = hubs.identifier
+            and (statements.namespace = 'unionid' or (statements.namespace = 'pos_member' and statements.feed = 'tickets'))
+    where
+        statements.role in ('own', 'said', 'payer', 'known')
+        and statements.ended_at is null
+        and hubs.identifier is null
 ),
 
 -- why nobody was recognised
@@ -90,12 +103,15 @@ misses as (
                 when statements.role = 'unverified' then '3 unverified_phone'
                 when guards.reason is not null then '1 ' || guards.reason
                 when tenures.refusal is not null then '1 ' || tenures.refusal
+                when hubs.reason is not null then '1 ' || hubs.reason
                 else '2 unknown_identifier'
             end
         ) as ranked_reason
     from statements
     left join {{ ref("int_identity_phone_guards") }} as guards
         on statements.namespace = 'phone' and statements.identifier = guards.phone
+    left join hubs
+        on statements.namespace = hubs.namespace and statements.identifier = hubs.identifier
     left join {{ ref("int_identity_phone_tenures") }} as tenures
         on
             statements.namespace = 'phone'

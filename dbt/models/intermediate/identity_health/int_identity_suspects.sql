@@ -406,6 +406,7 @@ described as (
         entries.verified,
         entries.statements,
         staff_identifiers.identifier is not null as is_staff,
+        crowds_first.id_kind,
         crowds_first.other_kind,
         crowds_first.others,
         crowds_first.records,
@@ -481,6 +482,8 @@ final as (
         || coalesce('cashier ' || cashier_id || '=' || cashier_tickets || '/' || all_tickets || ' tickets; ', '')
         || case when is_staff then 'a number of the staff; ' else '' end
         || 'statements=' || statements as evidence,
+        coalesce(id_kind, namespace) as id_kind,
+        other_kind,
         first_on,
         least(coalesce(crowd_on, rush_on), coalesce(rush_on, crowd_on)) as flagged_on
     from described
