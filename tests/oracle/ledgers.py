@@ -286,6 +286,8 @@ def coupons(known: Known, valid_hours: Mapping[str, int] | None = None) -> dict[
             orders[order.detail["coupon_code"]].append(order)
     paid = {event.record_id: event.when for event in known.by_kind["order_paid"]}
     closed = _closed(known)
+    undone = closed.keys() | {event.ref for event in known.by_kind["void"]}
+    sold = {event.record_id for kind in ("sale", "order_placed") for event in known.by_kind[kind]}
     out = {}
     for code in sorted(told.keys() | orders.keys()):
         events = sorted(told[code], key=lambda e: (e.when, "|".join(e.record)))
@@ -296,7 +298,7 @@ def coupons(known: Known, valid_hours: Mapping[str, int] | None = None) -> dict[
                 e.record_id,
                 e.when,
                 known.member_of(e),
-                e.detail.get("used_on") or _only(e, taken),
+                _used_on(e, sold) or _only(e, taken, [o for o in orders[code] if o.record_id in closed]),
                 _channel(e),
             )
             for e in events
@@ -316,7 +318,8 @@ def coupons(known: Known, valid_hours: Mapping[str, int] | None = None) -> dict[
             for o in taken
             if o.record_id not in posted
         ]
-        one = out[code] = _life(known, code, events, uses, valid_hours or {})
+        holding = [use for use in uses if use.used_on not in undone]
+        one = out[code] = _life(known, code, events, holding, valid_hours or {})
         one.locked_by = {
             o.record_id
             for o in orders[code]
@@ -396,10 +399,19 @@ def _told_by_orders(
     return out
 
 
-def _only(use: Event, taken: list[Event]) -> str:
-    """A use that names no order is that of the one order of its connection which names the code."""
-    of = [order.record_id for order in taken if order.connection == use.connection]
-    return of[0] if len(of) == 1 else ""
+def _used_on(use: Event, sold: set[str]) -> str:
+    """The ticket or order a use names; what is neither, as the number of a payment, names none."""
+    named = use.detail.get("used_on") or ""
+    return named if named in sold else ""
+
+
+def _only(use: Event, taken: list[Event], let_go: list[Event]) -> str:
+    """A use that names no order is that of the one order of its connection which names the code, closed ones last."""
+    for among in (taken, let_go):
+        of = [order.record_id for order in among if order.connection == use.connection]
+        if of:
+            return of[0] if len(of) == 1 else ""
+    return ""
 
 
 def _life(

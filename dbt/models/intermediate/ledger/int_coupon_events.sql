@@ -125,19 +125,34 @@ named as (
 
 ),
 
--- a use that names no order is that of the order which says it took this coupon
+-- a use that names no order we know, but perhaps a payment, is that of the order which says it took this coupon, and
+-- of one that was closed since, where no other did
 unnamed as (
 
     select
         told.record_key,
-        min(holding.order_key) as order_key
+        holding.order_key
     from told
     inner join holding
         on told.connection = holding.connection
         and told.coupon_code = holding.coupon_code
-    where told.event = 'redeemed' and told.ref_id is null and holding.status not in ('unpaid', 'closed')
-    group by told.record_key
-    having count(*) = 1
+    where
+        told.event = 'redeemed'
+        and holding.status <> 'unpaid'
+        and not exists (
+            select 1
+            from sales
+            where
+                sales.connection = told.connection
+                and sales.source_order_id = told.ref_id
+                and sales.seller_role is distinct from 'helper'
+        )
+    qualify
+        row_number() over (
+            partition by told.record_key
+            order by case when holding.status = 'closed' then 2 else 1 end, holding.order_key
+        ) = 1
+        and count(*) over (partition by told.record_key, holding.status = 'closed') = 1
 
 ),
 

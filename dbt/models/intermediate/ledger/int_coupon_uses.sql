@@ -1,5 +1,5 @@
 -- Grain: one row per redemption of a coupon, with what speaks against it. The first one that nothing speaks against
--- counts, and where there is none, the first.
+-- counts, and where there is none, the first. A use whose order was voided or closed is none any more.
 
 with
 
@@ -12,6 +12,12 @@ uses as (
 codes as (
 
     select * from {{ ref('int_coupon_codes') }}
+
+),
+
+undone_orders as {{ read_in_place() }} (
+
+    select order_key from {{ ref('int_orders') }} where status in ('voided', 'closed')
 
 ),
 
@@ -33,10 +39,13 @@ judged as (
         coalesce(uses.occurred_at > codes.expires_at, false) as is_after_expiry,
         coalesce(uses.occurred_at > codes.voided_at, false) as is_after_void,
         coalesce(uses.member_id <> codes.holder_member_id, false) as is_other_member,
-        codes.issued_at is not null and codes.holder_member_id is null as is_holder_unknown
+        codes.issued_at is not null and codes.holder_member_id is null as is_holder_unknown,
+        undone_orders.order_key is not null as is_released
     from uses
     inner join codes
         on uses.coupon_code = codes.coupon_code
+    left join undone_orders
+        on uses.order_key = undone_orders.order_key
 
 ),
 
@@ -44,10 +53,12 @@ final as (
 
     select
         *,
-        row_number() over (
+        not is_released
+        and row_number() over (
             partition by coupon_code
             order by
                 case
+                    when is_released then 3
                     when is_never_issued or is_before_issue or is_after_expiry or is_after_void or is_other_member then 2
                     else 1
                 end,

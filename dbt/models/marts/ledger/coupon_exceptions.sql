@@ -16,7 +16,7 @@ codes as (
 
 uses as (
 
-    select * from {{ ref('int_coupon_uses') }}
+    select * from {{ ref('int_coupon_uses') }} where not is_released
 
 ),
 
