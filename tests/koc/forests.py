@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from tests.oracle.commissions import linli_code
+from tests.oracle.commissions import Held, linli_code
 from tests.oracle.log import Event, event_of
 
 Row = dict[str, Any]
@@ -42,6 +42,7 @@ class World:
         self.events: list[Event] = []
         self.members: dict[tuple[str, str, str], str | None] = {}
         self.retired: dict[str, str] = {}
+        self.held: dict[str, list[Held]] = defaultdict(list)
         for number in range(forests):
             self._forest(f"f{number}")
         self._staff()
@@ -74,6 +75,7 @@ class World:
         codes = [f"C{name}-{n}" for n in range(len(people))]
         said = [*codes, *codes, codes[0].lower(), "LOST", linli_code(people[-1]), linli_code(f"{name}old")]
         accounts = self._accounts(name, people, codes, said)
+        self._numbers(name, accounts)
         for number in range(rng.randint(3, 9)):
             self._group_order(f"{name}-{number}", people, accounts, said)
         for number in range(rng.randint(0, 6)):
@@ -116,6 +118,25 @@ class World:
                 )  # fmt: skip
                 out.append((openid, person))
         return out
+
+    def _numbers(self, name: str, accounts: list[tuple[str, str]]) -> None:
+        """A number that some accounts verified, each from and to a day; one member may have two of the accounts."""
+        rng = Random(f"numbers of {name}")
+        who = rng.sample(accounts, min(len(accounts), rng.choice([0, 2, 3])))
+        holders = {person: openid for openid, person in who}
+        for person, openid in holders.items():
+            first = FIRST + timedelta(days=rng.randint(0, DAYS // 2))
+            last = rng.choice([None, first + timedelta(days=rng.randint(0, DAYS // 2))])
+            self.held[person].append(Held(name, first, last))
+            pair = {"namespace_a": "openid", "identifier_a": f"wx:{openid}", "namespace_b": "phone"}
+            self.tables["audit.identity_refusals"].append(
+                pair | {"identifier_b": name, "reason": "shared_phone"}
+            )
+            dates = {"valid_from": first, "valid_to": last}
+            self.tables["audit.member_identifiers"] += [
+                {"member_id": person, "namespace": "openid", "identifier": f"wx:{openid}", **dates},
+                {"member_id": person, "namespace": "phone", "identifier": name, **dates},
+            ]
 
     def _group_order(
         self, number: str, people: list[str], accounts: list[tuple[str, str]], said: list[str]

@@ -37,7 +37,7 @@ FORESTS = 3000
 KOC = koc.Rules(fewest_fen=2000, fewest_shares=1)
 COMMISSION: dict[str, Any] = {
     "koc_level1_bp": 1500, "koc_level2_bp": 500, "koc_refund_window_days": 7, "koc_require_koc": True,
-    "koc_attribution": "invite_code", "koc_max_circle": 16, "cashier_join_fen": 200, "cashier_stay_days": 7,
+    "koc_attribution": "invite_code", "koc_max_circle": 16, "koc_refuse_shared_phone": True, "cashier_join_fen": 200, "cashier_stay_days": 7,
     "cashier_first_order_fen": 300, "cashier_first_order_days": 30, "cashier_scenes": "1,2,3",
     "leader_groupbuy_bp": 800, "leader_counter_bp": 100, "leader_bind_days": 20, "rule_hash": "r",
 }  # fmt: skip
@@ -76,7 +76,7 @@ class Chain:
             require_koc=self.rule["koc_require_koc"],
             attribution=tuple(self.rule["koc_attribution"].split(",")),
         )
-        self.books = oracle.books(self.known, terms, KOC, world.retired)
+        self.books = oracle.books(self.known, terms, KOC, world.retired, world.held)
 
     def _fill(self) -> None:
         con = self.con

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -22,6 +22,7 @@ class Terms:
     require_koc: bool = True
     attribution: tuple[str, ...] = ("invite_code",)
     max_circle: int = 16
+    refuse_shared_phone: bool = True
 
 
 @dataclass(frozen=True)
@@ -169,14 +170,37 @@ def _is_above(buyer: str | None, beneficiary: str, inviters: Inviters, steps: in
     return False
 
 
+@dataclass(frozen=True)
+class Held:
+    """A number that One ID follows for nobody, and from which to which day a member had it."""
+
+    phone: str
+    first: date
+    last: date | None = None
+
+    def on(self, day: date) -> bool:
+        return self.first <= day and (self.last is None or day <= self.last)
+
+
+def _share_a_number(one: Bought, beneficiary: str, held: Mapping[str, Iterable[Held]]) -> bool:
+    """Whether buyer and beneficiary are two accounts of one number on the day of the order."""
+    mine, theirs = (
+        {number.phone for number in held.get(member or "", ()) if number.on(one.at.date())}
+        for member in (one.member, beneficiary)
+    )
+    return bool(mine & theirs)
+
+
 def books(
     known: Known,
     terms: Terms | None = None,
     rules: koc.Rules | None = None,
     retired: Mapping[str, str] | None = None,
+    held: Mapping[str, Iterable[Held]] | None = None,
 ) -> Books:
-    """All entries and refusals that are known in the night."""
+    """All entries and refusals that are known in the night. `held`: numbers by the member whose WeChat account holds them."""
     terms = terms or Terms()
+    held = held if held is not None and terms.refuse_shared_phone else {}
     out = Books()
     owners, accounts = owners_of_codes(known, retired), accounts_of(known)
     inviters = inviters_of(known, owners)
@@ -209,6 +233,8 @@ def books(
             reason = "shared_code" if shared else "unknown_code"
         elif member == one.member:
             reason = _own(one, code, account, accounts)
+        elif _share_a_number(one, member, held):
+            reason = "duplicate_account"
         elif _is_above(one.member, member, inviters, terms.max_circle):
             reason = "circular"
         if reason:
@@ -219,7 +245,9 @@ def books(
         if member not in inviters:
             continue
         second, _ = inviters[member]
-        if second in (one.member, member) or _is_above(one.member, second, inviters, terms.max_circle):
+        if second not in (one.member, member) and _share_a_number(one, second, held):
+            out.refusals[one.key, 2] = (second, "duplicate_account")
+        elif second in (one.member, member) or _is_above(one.member, second, inviters, terms.max_circle):
             out.refusals[one.key, 2] = (second, "circular")
         else:
             decide(one, 2, second, terms.level_2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ import duckdb
 from dagster_project.publish import Publication
 from tests.oracle import campaigns, incentives
 from tests.oracle.churn import tiers
-from tests.oracle.commissions import Books, Terms, books, ranking, shown_codes, statements
+from tests.oracle.commissions import Books, Held, Terms, books, ranking, shown_codes, statements
 from tests.oracle.days import Sold, product_days, seller_days, store_days
 from tests.oracle.koc import koc
 from tests.oracle.ledgers import balances, coupons, entries
@@ -75,6 +76,16 @@ class Night(Known):
             "select campaign_id, member_id, lapse_key, arm, outcome, business_date, planned_at"
             f" from {publication.sql('campaign_candidates')}"
         )
+        numbers = duckdb.execute(
+            "select distinct o.member_id, n.identifier, n.valid_from, n.valid_to"
+            f" from {publication.sql('member_identifiers')} o join {publication.sql('member_identifiers')} n using (member_id)"
+            f" join {publication.sql('identity_refusals')} r on r.identifier_a = o.identifier and r.identifier_b = n.identifier"
+            " where (r.namespace_a, r.namespace_b, r.reason) = ('openid', 'phone', 'shared_phone')"
+            " and o.namespace = 'openid' and n.namespace = 'phone'"
+        )
+        self.held: dict[str, list[Held]] = defaultdict(list)
+        for member, *number in numbers.fetchall():
+            self.held[member].append(Held(*number))
         self.decisions = [
             campaigns.Decision(campaign, self.retired.get(member, member), *rest, member)
             for campaign, member, *rest in decided.fetchall()
@@ -94,7 +105,7 @@ class Night(Known):
 
     @cached_property
     def recommended(self) -> Books:
-        return books(self, _TERMS, retired=self.retired)
+        return books(self, _TERMS, retired=self.retired, held=self.held)
 
 
 def differences(table: Table, known: Night, publication: Publication, most: int = 10) -> list[str]:

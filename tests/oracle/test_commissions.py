@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.commissions import Terms, books, half_up, ranking, statements
+from tests.oracle.commissions import Held, Terms, books, half_up, ranking, statements
 from tests.oracle.incentives import Staff, leader_contributions, settlements, staff_credits
 from tests.oracle.incentives import Terms as Credits
 from tests.oracle.log import Event, Known, event_of
@@ -79,6 +79,23 @@ def test_nobody_earns_by_buying_from_herself_or_in_a_circle() -> None:
         "own": "self", "second": "duplicate_account", "circle": "circular", "case": "unknown_code",
     }  # fmt: skip
     assert (f"{of}second", 1) not in apart.refusals and (f"{of}second", "a", 1, 0) in apart.entries
+
+
+def test_two_accounts_on_one_number_earn_nothing_from_each_other() -> None:
+    told = [_account("a", invited_by="C"), _account("a2"), _account("c"), *_order("1", "a2", "A", 100)]
+    known, day = _known(*told), date(2026, 10, 2)
+
+    def refused(on: bool = True, **held: Held) -> dict[int, tuple[str | None, str]]:
+        terms = Terms(require_koc=False, refuse_shared_phone=on)
+        found = books(known, terms, held={member: [one] for member, one in held.items()})
+        return {level: why for (_, level), why in found.refusals.items()}
+
+    number = Held("P", day)
+    assert refused(a=number, a2=number) == {1: ("a", "duplicate_account")}
+    assert refused(c=number, a2=number) == {2: ("c", "duplicate_account")}
+    assert refused(a=number, a2=Held("P", date(2026, 9, 1), date(2026, 10, 1))) == {}
+    assert refused(a=number, a2=Held("Q", day)) == {}
+    assert refused(False, a=number, a2=number) == {}
 
 
 def test_cashier_leader_and_shop() -> None:

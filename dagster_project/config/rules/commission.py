@@ -11,7 +11,10 @@ from dagster_project.lang import tr
 
 
 class KocCommission(Rule):
-    """`attribution`: what makes somebody the one who brought an order, the first that names one wins."""
+    """`attribution`: what makes somebody the one who brought an order, the first that names one wins.
+
+    `refuse_shared_phone`: WeChat accounts that verified one number at one time earn nothing from each other.
+    """
 
     level1_percent: BasisPoints = 1500
     level2_percent: BasisPoints = 500
@@ -19,6 +22,7 @@ class KocCommission(Rule):
     require_koc: bool = True
     attribution: tuple[Literal["invite_code", "sharer", "inviter"], ...] = ("invite_code",)
     max_circle: int = Field(default=16, ge=1, le=16)
+    refuse_shared_phone: bool = True
 
     @model_validator(mode="after")
     def _no_more_than_all(self) -> KocCommission:

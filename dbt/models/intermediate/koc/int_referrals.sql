@@ -10,6 +10,7 @@ rule as (
         koc_level2_bp,
         koc_refund_window_days,
         koc_max_circle,
+        koc_refuse_shared_phone,
         {{ position_of("'invite_code'", 'koc_attribution') }} as code_place,
         {{ position_of("'sharer'", 'koc_attribution') }} as sharer_place,
         {{ position_of("'inviter'", 'koc_attribution') }} as inviter_place
@@ -38,6 +39,18 @@ accounts as (
 inviters as (
 
     select * from {{ ref('int_inviters') }}
+
+),
+
+identifiers as {{ read_in_place() }} (
+
+    select * from {{ ref('member_identifiers') }}
+
+),
+
+refusals as {{ read_in_place() }} (
+
+    select * from {{ ref('identity_refusals') }}
 
 ),
 
@@ -127,6 +140,50 @@ brought as (
 
 ),
 
+-- whose WeChat account verified a number that One ID follows for nobody, because several hold it at one time
+shared_numbers as (
+
+    select distinct
+        owners.member_id,
+        numbers.identifier as phone,
+        numbers.valid_from,
+        numbers.valid_to
+    from refusals
+    cross join rule
+    inner join identifiers as owners
+        on refusals.identifier_a = owners.identifier
+        and owners.namespace = 'openid'
+    inner join identifiers as numbers
+        on owners.member_id = numbers.member_id
+        and refusals.identifier_b = numbers.identifier
+        and numbers.namespace = 'phone'
+    where
+        rule.koc_refuse_shared_phone
+        and refusals.reason = 'shared_phone'
+        and refusals.namespace_a = 'openid'
+        and refusals.namespace_b = 'phone'
+
+),
+
+-- two accounts on one number look like one person with two, whoever they are
+same_number as (
+
+    select distinct
+        orders.order_key,
+        theirs.member_id
+    from orders
+    inner join shared_numbers as mine
+        on orders.member_id = mine.member_id
+    inner join shared_numbers as theirs
+        on mine.phone = theirs.phone
+        and mine.member_id <> theirs.member_id
+    where
+        cast(orders.ordered_at as date) >= greatest(mine.valid_from, theirs.valid_from)
+        and (mine.valid_to is null or cast(orders.ordered_at as date) <= mine.valid_to)
+        and (theirs.valid_to is null or cast(orders.ordered_at as date) <= theirs.valid_to)
+
+),
+
 -- who stands above whom, as far as the rule looks: only people who brought somebody can be on the way
 standing as (
 
@@ -207,6 +264,7 @@ level_1 as (
                         then 'self'
                     else 'duplicate_account'
                 end
+            when same_number.member_id is not null then 'duplicate_account'
             when above.steps is not null then 'circular'
         end as reason,
         coalesce(brought.by_account, codes.account) as beneficiary_account,
@@ -223,6 +281,9 @@ level_1 as (
     left join above
         on brought.beneficiary_member_id = above.member_id
         and brought.buyer_member_id = above.above_id
+    left join same_number
+        on brought.order_key = same_number.order_key
+        and brought.beneficiary_member_id = same_number.member_id
 
 ),
 
@@ -235,6 +296,7 @@ level_2 as (
         case
             when inviters.inviter_member_id = level_1.buyer_member_id then 'circular'
             when inviters.inviter_member_id = level_1.beneficiary_member_id then 'circular'
+            when same_number.member_id is not null then 'duplicate_account'
             when second_above.steps is not null then 'circular'
         end as second_reason,
         second_above.steps as second_steps
@@ -244,6 +306,9 @@ level_2 as (
     left join above as second_above
         on inviters.inviter_member_id = second_above.member_id
         and level_1.buyer_member_id = second_above.above_id
+    left join same_number
+        on level_1.order_key = same_number.order_key
+        and inviters.inviter_member_id = same_number.member_id
     where level_1.reason is null
 
 ),
@@ -264,7 +329,7 @@ levels as (
             when level_1.reason is null then null
             when level_1.reason = 'duplicate_account'
                 then coalesce(level_1.by_code || ',', level_1.by_inviter_code || ',', '')
-                    || coalesce(level_1.beneficiary_account || ',', '') || level_1.buyer_account
+                    || coalesce(level_1.beneficiary_account || ',', '') || coalesce(level_1.buyer_account, level_1.buyer_member_id)
             when level_1.reason = 'self'
                 then coalesce(level_1.by_code, level_1.by_inviter_code, level_1.by_account)
             when level_1.reason = 'circular'
@@ -296,6 +361,8 @@ levels as (
             when level_2.second_reason is null then null
             when level_2.second_member_id = level_2.buyer_member_id then level_2.second_code || ',circle of 2'
             when level_2.second_member_id = level_2.beneficiary_member_id then level_2.second_code || ',circle of 1'
+            when level_2.second_reason = 'duplicate_account'
+                then level_2.second_code || ',' || coalesce(level_2.buyer_account, level_2.buyer_member_id)
             else level_2.second_code || ',circle of ' || cast(level_2.second_steps + 1 as varchar)
         end as evidence,
         rule.koc_level2_bp
