@@ -23,7 +23,19 @@ from dagster_project.orchestration.dbt_runner import IN_SILENCE
 from dagster_project.warehouse import digest_sales
 from tests.dbt.conftest import PROJECT, Warehouse
 from tests.identity.conftest import manifest
-from tests.ledger.towns import BEGIN, GROUP, NIGHTS, POS, VALID_HOURS, Towns, minted, towns
+from tests.ledger.towns import (
+    BEGIN,
+    EVENING,
+    GROUP,
+    MORNING,
+    NIGHTS,
+    NOON,
+    POS,
+    VALID_HOURS,
+    Towns,
+    minted,
+    towns,
+)
 from tests.oracle.ledgers import balances, coupons, entries, posting_differences, reported_differences
 from tests.oracle.log import Known
 
@@ -80,7 +92,7 @@ class Books:
                     "kind": "pos",
                     "feed": "points",
                     "connection": POS,
-                    "first_night": BEGIN,
+                    "first_night": NIGHTS[0],
                     "last_night": NIGHTS[-1],
                 }
             ],
@@ -400,6 +412,13 @@ def test_night_by_night_ends_where_a_rebuild_does(books: dict[str, Any]) -> None
     for table in LEDGERS:
         last, rebuilt = (Counter(map(repr, books[turn][table])) for turn in (str(NIGHTS[-1]), "rebuilt"))
         assert last == rebuilt, (table, list(last - rebuilt)[:2], list(rebuilt - last)[:2])
+
+
+def test_an_older_posting_that_arrives_late_moves_where_the_ledger_begins(books: dict[str, Any]) -> None:
+    of_the_day = {f"S1|{ticket}" for ticket in (MORNING, NOON, EVENING)}
+    for night, told in zip(NIGHTS, (set(), {f"S1|{EVENING}"}), strict=True):
+        missing = [r for r in books[str(night)]["points_differences"] if r["kind"] == "earn_not_posted"]
+        assert {_record_of(row) for row in missing} & of_the_day == told
 
 
 def test_everything_that_can_happen_did(books: dict[str, Any]) -> None:

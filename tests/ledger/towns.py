@@ -14,12 +14,14 @@ from typing import Any
 
 from tests.oracle.log import Event, event_of
 
-# the ledger of points begins long before the nights that are built
+# versions of before the nights that are built: they arrive with the first of them
 BEGIN = date(2026, 2, 21)
 NIGHTS = (date(2026, 3, 1), date(2026, 3, 2))
 POS, GROUP = "pos_main", "group_main"
 VALID_HOURS = {"T24": 24}
 MOST = 12
+# tickets of the day before all others
+MORNING, NOON, EVENING = "morning", "noon", "evening"
 
 Row = dict[str, Any]
 Record = tuple[str, str, str]
@@ -62,7 +64,7 @@ class Towns:
                 first.setdefault(version.record, version.night)
                 newest[version.record] = version
         return [
-            event_of({**event, "night": first[record].isoformat()})
+            event_of({**event, "night": max(first[record], NIGHTS[0]).isoformat()})
             for record, version in newest.items()
             for event in version.events
         ]
@@ -80,8 +82,49 @@ def towns(count: int, seed: int) -> Towns:
     out = Towns()
     for number in range(count):
         _Town(out, number, random.Random(f"{seed}|{number}")).live()
+    _older_posting(out)
     out.versions.sort(key=lambda version: version.night)
     return out
+
+
+def _older_posting(out: Towns) -> None:
+    """A posting that arrives in the last night and is older than all others: the ledger begins with it, and has nothing
+    for a ticket that came after. A ticket of that morning, and an opening balance of years ago, are before it."""
+    town = _Town(out, -1, random.Random(0))
+    account = ("pos_member", f"{POS}:{town.name}c")
+    card = account[1].split(":")[1]
+    day = datetime(2026, 2, 20)
+
+    def sell(ticket: str, hour: int) -> None:
+        when, record = day + timedelta(hours=hour), (POS, "tickets", f"S1|{ticket}")
+        row = {"store_code": "S1", "ticket_id": ticket, "kind": "sale", "sold_at": str(when), "member_ref": card}
+        row |= {"net": "1.00", "points_earned": "5", "points_spent": "0"}
+        detail = f'{{"card": "{card}", "points_earned": 5, "points_spent": 0}}'
+        told = town.event("sale", record, when, amount_fen=100, detail=detail)
+        out.accounts[record] = account
+        out.versions.append(Version(BEGIN, record, row, (told,)))
+
+    def post(entry: str, kind: str, when: datetime, ticket: str) -> None:
+        record = (POS, "points", entry)
+        row = {"entry_id": entry, "member_ref": card, "occurred_at": str(when), "kind": kind}
+        row |= {"points": "5", "ref_id": ticket or None}
+        told = town.event(
+            f"points_{kind}",
+            record,
+            when,
+            points=5,
+            ref=f"S1|{ticket}" if ticket else "",
+            detail=f'{{"card": "{card}"}}',
+        )
+        out.accounts[record] = account
+        out.versions.append(Version(NIGHTS[-1], record, row, (told,)))
+
+    for ticket, hour in ((MORNING, 9), (NOON, 12), (EVENING, 18)):
+        sell(ticket, hour)
+    post("older", "earn", day + timedelta(hours=12), NOON)
+    post("opening", "earn", day - timedelta(days=999), "")
+    for night in NIGHTS:
+        out.members[night][account] = minted(account)
 
 
 class _Town:

@@ -148,13 +148,15 @@ def reported_differences(known: Known) -> dict[str, int]:
 def posting_differences(known: Known) -> set[tuple[str, str]]:
     """(kind, record) of what tickets say and the ledger of points does not, and of what it says twice.
 
-    Only of days since the ledger began. A voided sale may have been spared both; a return takes back whole points of
+    Only of days since the ledger's first file, and of what was sold since its first posting for a ticket, when that
+    was before. A voided sale may have been spared both; a return takes back whole points of
     the share that came back, a void all.
     """
     booked = [e for kind in ("earn", "spend", "adjust", "expire") for e in known.by_kind[f"points_{kind}"]]
     if not booked:
         return set()
     first = min(event.night for event in booked if event.night)
+    for_tickets = [e.when for e in booked if e.kind in ("points_earn", "points_spend") and e.ref]
     posted: dict[str, list[Event]] = defaultdict(list)
     for event in booked:
         posted[event.ref].append(event)
@@ -171,7 +173,8 @@ def posting_differences(known: Known) -> set[tuple[str, str]]:
         return event.detail["card"] == card or (whose is not None and known.member_of(event) == whose)
 
     for record, sale in sales.items():
-        if known.business_date(sale.when, sale.store_code) < first:
+        is_of_the_files = known.business_date(sale.when, sale.store_code) >= first
+        if not is_of_the_files and (not for_tickets or sale.when < min(for_tickets)):
             continue
         told = {**sale.detail, **late.get(record, {})}
         mine = [event for event in posted[record] if is_of(event, told.get("card"), sale)]

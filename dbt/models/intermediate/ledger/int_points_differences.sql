@@ -133,6 +133,7 @@ sales as (
         connection,
         source_order_id,
         business_date,
+        ordered_at,
         member_id,
         kind,
         status,
@@ -189,13 +190,9 @@ owners as (
 
 ),
 
--- what was sold before a ledger began is not expected in it
 ledgers as (
 
-    select connection, min(first_night) as first_night
-    from {{ source('ops', 'available_feeds') }}
-    where feed = 'points'
-    group by connection
+    select * from {{ ref('int_point_ledgers') }}
 
 ),
 
@@ -287,9 +284,10 @@ said as (
         sales.points_spent,
         coalesce(sales.connection || ':' || tickets.member_ref, 'phone:' || tickets.phone_token) as account
     from sales
+    -- what was sold before a ledger began is not expected in it, also in the morning of a part of one
     inner join ledgers
         on sales.connection = ledgers.connection
-        and sales.business_date >= ledgers.first_night
+        and (sales.business_date >= ledgers.first_night or sales.ordered_at >= ledgers.first_posted_at)
     inner join tickets
         on sales.record_key = tickets.record_key
     where sales.kind in ('sale', 'recharge')

@@ -39,9 +39,9 @@ placeholders as (
 
 ),
 
-feeds as (
+point_ledgers as (
 
-    select * from {{ source('ops', 'available_feeds') }}
+    select * from {{ ref('int_point_ledgers') }}
 
 ),
 
@@ -155,10 +155,8 @@ dimensions as (
         'points_ledger',
         connection,
         'points',
-        {{ row_hash(["min(first_night)"]) }}
-    from feeds
-    where feed = 'points'
-    group by connection
+        {{ row_hash(["first_night", "first_posted_at"]) }}
+    from point_ledgers
 
 )
 
