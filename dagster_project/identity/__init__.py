@@ -5,12 +5,32 @@ Nothing here reads configuration, Dagster or dbt. The dbt models `int_identity_i
 `int_identity_suggestions` asks for likely pairs, and the command `linli score` measures.
 """
 
-from dagster_project.identity.components import connect, connect_households, connect_nodes
-from dagster_project.identity.islands import join_islands
-from dagster_project.identity.resolution import resolve_tables
-from dagster_project.identity.scores import score_records
-from dagster_project.identity.suggestions import suggest
-from dagster_project.identity.tenures import TenureRules, split_tenures
+from typing import TYPE_CHECKING
+
+from dagster_project.lazy import on_demand
+
+if TYPE_CHECKING:
+    from dagster_project.identity.components import connect, connect_households, connect_nodes
+    from dagster_project.identity.islands import join_islands
+    from dagster_project.identity.resolution import resolve_tables
+    from dagster_project.identity.scores import score_records
+    from dagster_project.identity.suggestions import suggest
+    from dagster_project.identity.tenures import TenureRules, split_tenures
+else:
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "TenureRules": "tenures",
+            "connect": "components",
+            "connect_households": "components",
+            "connect_nodes": "components",
+            "join_islands": "islands",
+            "resolve_tables": "resolution",
+            "score_records": "scores",
+            "split_tenures": "tenures",
+            "suggest": "suggestions",
+        },
+    )
 
 __all__ = [
     "TenureRules",

@@ -4,6 +4,9 @@ Belongs here: which tables are published and how they are split, content digests
 its repair, and reading what is current. Not here: building or checking the tables.
 """
 
+from typing import TYPE_CHECKING
+
+from dagster_project.lazy import on_demand
 from dagster_project.publish.errors import PublishError
 from dagster_project.publish.publication import (
     Publication,
@@ -15,8 +18,19 @@ from dagster_project.publish.publication import (
     last_published_as_of,
     read_current,
 )
-from dagster_project.publish.publisher import KEPT_PUBLICATIONS, publish, recover
 from dagster_project.publish.tables import TableSpec, published_tables
+
+if TYPE_CHECKING:
+    from dagster_project.publish.publisher import KEPT_PUBLICATIONS, publish, recover
+else:
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "KEPT_PUBLICATIONS": "publisher",
+            "publish": "publisher",
+            "recover": "publisher",
+        },
+    )
 
 __all__ = [
     "KEPT_PUBLICATIONS",

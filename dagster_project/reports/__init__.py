@@ -3,7 +3,20 @@
 Reads published/ only. Not here: computing a business number (dbt marts) or deciding whom to contact (activation).
 """
 
-from dagster_project.reports.pages import write_reports
-from dagster_project.reports.segments import write_segment_csvs
+from typing import TYPE_CHECKING
+
+from dagster_project.lazy import on_demand
+
+if TYPE_CHECKING:
+    from dagster_project.reports.pages import write_reports
+    from dagster_project.reports.segments import write_segment_csvs
+else:
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "write_reports": "pages",
+            "write_segment_csvs": "segments",
+        },
+    )
 
 __all__ = ["write_reports", "write_segment_csvs"]

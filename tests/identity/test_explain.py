@@ -4,6 +4,8 @@ import hashlib
 import itertools
 import random
 import shutil
+import subprocess
+import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -496,6 +498,25 @@ def test_a_member_of_a_large_chain_is_looked_up_in_time(tmp_path):
         took.append(time.perf_counter() - began)
     assert len(found.paths) == 3 and all(path for _, path in found.paths) and found.household
     assert min(took) < 1, took
+    # the command itself, beside what any command takes to start on this machine: 1.4 times as long, 3 with all of the rooms
+    command = ["explain", "member", asked, "--chain", str(root)]
+    lasted = [(_seconds("--help"), _seconds(*command)) for _ in range(3)]
+    alone, asking = (min(column) for column in zip(*lasted, strict=True))
+    assert asking < 2.2 * alone, lasted
+
+
+def _seconds(*words):
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "dagster_project.cli.main", *words], check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def test_nothing_is_imported_that_an_explanation_does_without():
+    heavy = "numba", "numpy", "pyarrow", "jinja2", "dagster", "dbt"
+    probe = "import sys, dagster_project.cli.explain, dagster_project.config, dagster_project.reports.evidence;"
+    probe += f"print(sorted(set({heavy}) & set(sys.modules)))"
+    told = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
+    assert told.stdout == "[]\n"
 
 
 def large_chain(con, members, night):
