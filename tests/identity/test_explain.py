@@ -507,13 +507,17 @@ def test_a_member_of_a_large_chain_is_looked_up_in_time(tmp_path):
 
 def _seconds(*words):
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "dagster_project.cli.main", *words], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "dagster_project.cli.main", *words], check=True, capture_output=True
+    )
     return time.perf_counter() - began
 
 
 def test_nothing_is_imported_that_an_explanation_does_without():
     heavy = "numba", "numpy", "pyarrow", "jinja2", "dagster", "dbt"
-    probe = "import sys, dagster_project.cli.explain, dagster_project.config, dagster_project.reports.evidence;"
+    probe = (
+        "import sys, dagster_project.cli.explain, dagster_project.config, dagster_project.reports.evidence;"
+    )
     probe += f"print(sorted(set({heavy}) & set(sys.modules)))"
     told = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
     assert told.stdout == "[]\n"

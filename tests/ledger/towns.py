@@ -97,7 +97,13 @@ def _older_posting(out: Towns) -> None:
 
     def sell(ticket: str, hour: int) -> None:
         when, record = day + timedelta(hours=hour), (POS, "tickets", f"S1|{ticket}")
-        row = {"store_code": "S1", "ticket_id": ticket, "kind": "sale", "sold_at": str(when), "member_ref": card}
+        row = {
+            "store_code": "S1",
+            "ticket_id": ticket,
+            "kind": "sale",
+            "sold_at": str(when),
+            "member_ref": card,
+        }
         row |= {"net": "1.00", "points_earned": "5", "points_spent": "0"}
         detail = f'{{"card": "{card}", "points_earned": 5, "points_spent": 0}}'
         told = town.event("sale", record, when, amount_fen=100, detail=detail)
