@@ -69,6 +69,7 @@ def suggestions(
         linli suggestions --chain data/demo --accept 3f9c2a71b04e --by 店长A --why 本人确认
     """
     from dagster_project.config import load_chain
+    from dagster_project.reports.decisions import waiting_decisions
 
     loaded = load_chain(chain, resolve_secrets=False)
     pairs = _pairs(loaded)
@@ -100,6 +101,8 @@ def suggestions(
         if pair["decision"] is None and not any(known.is_about(pair["records"]) for known in decisions)
     ]
     _show(waiting, limit)
+    for note in waiting_decisions(loaded):
+        click.secho(tr(f"  ! 提示：{note}", f"  ! note: {note}"), fg="yellow")
 
 
 def _published_night(chain: Chain) -> date:

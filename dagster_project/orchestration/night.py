@@ -19,6 +19,7 @@ from dagster_project.orchestration.progress import listening
 from dagster_project.orchestration.run_history import open_history
 from dagster_project.orchestration.usable import Finding, findings_text
 from dagster_project.publish import Publication, current_publication, recover
+from dagster_project.reports.decisions import waiting_decisions
 
 # which stage of the night a step belongs to, by the step's name
 _STAGES = (("lake__", "land"), ("gate_lake", "check"), ("raw_tables", "raw"), ("dbt_models", "dbt"),
@@ -96,6 +97,7 @@ def run_nights(
     night.publication = current_publication(chain.paths)
     if night.success and night.publication:
         night.warnings += missing_sources(night.publication.sources)
+        night.warnings += waiting_decisions(chain)
     return night
 
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from dagster_project.cli import suggestions as command
 from dagster_project.config import load_chain
+from dagster_project.reports.decisions import waiting_decisions
 from tests.publications import open_audit, publish_audit
 
 NIGHT = date(2026, 1, 3)
@@ -124,6 +125,24 @@ def test_what_cannot_be_written_leaves_the_file_alone(
     result = call(published, *options)
     assert result.exit_code != 0 and told in result.output
     assert rules(published).read_text("utf-8") == old
+
+
+def test_a_decision_on_a_record_that_nobody_has_seen_is_noted_with_its_line(published: Path) -> None:
+    with duckdb.connect(str(published / "warehouse.duckdb")) as con:
+        con.execute(
+            "create table audit.record_members as select * from (values ('pos_main', 'members', 'M1', 'a', 'member_ref'),"
+            " ('group_main', 'users', 'x|o', null, 'none')) as r(connection, feed, record_id, member_id, basis)"
+        )
+        paths = load_chain(published, resolve_secrets=False).paths
+        publish_audit(con, paths, NIGHT, ["identity_suggestions", "members", "record_members"])
+    known, lost = (
+        "[pos_main|members|M1, 'group_main|users|x|o']",
+        "[pos_main|members|M1, pos_main|members|M9]",
+    )
+    rules(published).write_text(f"- same: {known}\n- different: {lost}\n", "utf-8")
+    [note] = [line for line in call(published).output.splitlines() if "提示" in line]
+    assert "identity_decisions.yml:2 [different]" in note and "还没有 pos_main|members|M9，" in note
+    assert waiting_decisions(load_chain(published)) and "M1" not in note
 
 
 def test_every_reason_has_words(published: Path) -> None:
