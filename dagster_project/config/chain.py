@@ -28,7 +28,7 @@ from pydantic import (
 from dagster_project.config.decisions import DECISIONS_FILE, check_connections
 from dagster_project.config.document import Document, KeyPath, read_document
 from dagster_project.config.errors import ConfigError
-from dagster_project.config.rules import Rules, load_rules
+from dagster_project.config.rules import Rules, check_factors, load_rules
 from dagster_project.contracts import Feed
 from dagster_project.contracts import feed as contract_feed
 from dagster_project.lang import tr
@@ -291,6 +291,7 @@ def load_chain(root: Path, *, resolve_secrets: bool = True) -> Chain:
     rules = load_rules(root / "rules")
     known = {connection.name: connection.kind for connection in parsed.connections}
     check_connections(root / "rules" / DECISIONS_FILE, rules.identity_decisions, known)
+    check_factors(root / "rules", rules.ledger, tuple(known))
     return Chain(
         root=root,
         code=parsed.chain.code,

@@ -141,6 +141,8 @@ def test_a_segments_value_that_is_no_number_names_its_line(chain_dir: Path, metr
         ("koc", "spend_30d_yuan: 300", "spend_30d_yuan:", r"koc\.yml:2 \[spend_30d_yuan\]"),
         ("campaigns", "amount_yuan: 8,", "amount_yuan: eight,", r"campaigns\.yml:7 \[campaigns\.0\.offer\.amount_yuan\]"),
         ("guards", "max_line_amount_yuan: 100000", "max_line_amount_yuan: sNaN", r"guards\.yml:7 \[max_line_amount_yuan\]"),
+        ("ledger", "{default: 1}", "{default: 1, pos_man: 2}",
+         r"ledger\.yml:\d+ \[point_factor\.pos_man\] 没有名为 pos_man 的连接。可用：default, "),
         ("koc", "shares_30d: ", "shares_30d: x", r"koc\.yml:\d+ \[shares_30d\] 应当是整数"),
         ("guards", "max_send_per_run: ", "max_send_per_run: -", r"guards\.yml:\d+ \[max_send_per_run\] 不能小于 0"),
         ("campaigns", "kind: cash_off", "kind: gift", r"\[campaigns\.0\.offer\.kind\] 只能是 'cash_off'、'first_order_price'"),

@@ -89,7 +89,17 @@ def test_a_later_key_at_its_default_leaves_the_hash_alone() -> None:
         ("commission", "koc:\n  level1_percent: 101\n", r"commission\.yml:2 \[koc\.level1_percent\]"),
         ("commission", "koc: {attribution: [friend]}\n", r"\[koc\.attribution\.0\]"),
         ("markdown", 'push_at: "17:00"\n', r"markdown\.yml:\d+ \[start_at\] 时间要依次为"),
-        ("markdown", "left_ratio: 30\n", r"markdown\.yml:1 \[left_ratio\]"),
+        ("markdown", "left_ratio: 30\n", r"markdown\.yml:1 \[left_ratio\] 应当在 0 到 1 之间"),
+        ("markdown", "price_factor: 5\n", r"markdown\.yml:1 \[price_factor\] .*不超过 1，例如五折写 0\.5"),
+        ("markdown", "price_factor: 0\n", r"markdown\.yml:1 \[price_factor\] 应当大于 0"),
+        ("markdown", "radius_km: 0\n", r"markdown\.yml:1 \[radius_km\] .*公里"),
+        ("markdown", "usual_weeks: 4\ncampaign_id: nosuch\n",
+         r"markdown\.yml:2 \[campaign_id\] .*没有 trigger 为 markdown 的活动 nosuch。可用：evening_markdown"),
+        ("commission", "cashier:\n  scenes: [1, 9]\n", r"commission\.yml:2 \[cashier\.scenes\] 没有入群方式 9。可用：1 成员邀请"),
+        ("commission", "cashier:\n  scenes: []\n", r"commission\.yml:2 \[cashier\.scenes\] 至少要有 1 项"),
+        ("commission", "koc:\n  attribution: []\n", r"commission\.yml:2 \[koc\.attribution\] 至少要有 1 项"),
+        ("pairs", "min_lift: 0\n", r"pairs\.yml:1 \[min_lift\] 应当大于 0；1 是碰巧"),
+        ("pairs", "min_support: 30\n", r"pairs\.yml:1 \[min_support\] 应当在 0 到 1 之间"),
         ("pairs", "min_lift: much\n", r"pairs\.yml:1 \[min_lift\] 'much' 不是最多 3 位小数的数"),
         ("churn", "l1_days: 7\nl2_days: 15\nl3_days: 30\nrecall_days: 0\n", r"churn\.yml:4 \[recall_days\]"),
         ("offers", "offers:\n  - {sku: a, category: b, from: 2026-11-01, to: 2026-11-02}\n", r"\[offers\.0\] .*其中一个"),
@@ -103,6 +113,14 @@ def test_a_wrong_value_is_told_with_file_line_and_key(
 ) -> None:
     with pytest.raises(ConfigError, match=place):
         load_rules(write(tmp_path, name, text))
+
+
+def test_the_evening_needs_its_campaign_only_where_there_is_one(tmp_path: Path) -> None:
+    write(tmp_path, "campaigns", "campaigns: []\n")
+    assert load_rules(tmp_path).markdown.campaign_id == "evening_markdown"
+    write(tmp_path, "markdown", "campaign_id: other\n")
+    with pytest.raises(ConfigError, match=r"markdown\.yml:1 \[campaign_id\] .*请在 campaigns\.yml 里加一个"):
+        load_rules(tmp_path)
 
 
 NUMBER = "13912345678"

@@ -27,7 +27,7 @@ from dagster_project.config.rules.commission import (
 from dagster_project.config.rules.guards import FrequencyCap, Guards, QuietHours
 from dagster_project.config.rules.identity import IdentityHealthRules, IdentityRules
 from dagster_project.config.rules.koc import KocRules
-from dagster_project.config.rules.ledger import CouponTemplate, LedgerRules
+from dagster_project.config.rules.ledger import DEFAULT_FACTOR, CouponTemplate, LedgerRules
 from dagster_project.config.rules.markdown import MarkdownRules
 from dagster_project.config.rules.metrics import MetricRules, TagRule, check_tags
 from dagster_project.config.rules.offers import OfferRules, OnOffer
@@ -63,6 +63,7 @@ __all__ = [
     "Segment",
     "SegmentFile",
     "TagRule",
+    "check_factors",
     "load_rules",
 ]
 
@@ -133,6 +134,7 @@ def load_rules(folder: Path) -> Rules:
     check_segments(documents["segments"], parts["segments"], parts["metrics"].rule_tags)
     for index, campaign in enumerate(parts["campaigns"].campaigns):
         _check_campaign(documents["campaigns"], ("campaigns", index), campaign, parts["segments"].segments)
+    _check_markdown(documents["markdown"], parts["markdown"], parts["campaigns"].campaigns)
     parts["segments"] = parts["segments"].segments
     parts["campaigns"] = parts["campaigns"].campaigns
     return Rules(**parts, identity_decisions=read_decisions(folder / DECISIONS_FILE))
@@ -155,6 +157,35 @@ def _check_unique(document: Document, name: str, part: Any) -> None:
         if value in seen:
             raise document.error((listed, index, key), tr(f"{value} 重复", f"{value} given twice"))
         seen.add(value)
+
+
+def check_factors(folder: Path, ledger: LedgerRules, connections: Sequence[str]) -> None:
+    """Raises ConfigError when ledger.yml gives a factor to a connection that the chain does not have."""
+    known = sorted({DEFAULT_FACTOR, *connections})
+    for name in ledger.point_factor:
+        if name not in known:
+            document = read_document(folder / "ledger.yml", resolve=False)
+            listed = ", ".join(known)
+            raise document.error(
+                ("point_factor", name),
+                tr(f"没有名为 {name} 的连接。可用：{listed}", f"no connection {name}; known: {listed}"),
+            )
+
+
+def _check_markdown(document: Document, rules: MarkdownRules, campaigns: Sequence[Campaign]) -> None:
+    """A chain that has no campaign of the evening may leave the packaged name as it is."""
+    known = sorted(campaign.campaign_id for campaign in campaigns if campaign.trigger == "markdown")
+    left_alone = not known and rules.campaign_id == MarkdownRules.model_fields["campaign_id"].default
+    if rules.campaign_id in known or left_alone:
+        return
+    listed = ", ".join(known) or tr("没有，请在 campaigns.yml 里加一个", "none, add one to campaigns.yml")
+    raise document.error(
+        ("campaign_id",),
+        tr(
+            f"campaigns.yml 里没有 trigger 为 markdown 的活动 {rules.campaign_id}。可用：{listed}",
+            f"campaigns.yml has no campaign {rules.campaign_id} with trigger markdown; known: {listed}",
+        ),
+    )
 
 
 def _check_campaign(document: Document, at: KeyPath, campaign: Campaign, segments: Sequence[Segment]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dagster_project.config.rules.base import BasisPoints, Fen, Rule
 from dagster_project.lang import tr
+
+_SCENES = (1, 2, 3)
 
 
 class KocCommission(Rule):
@@ -20,7 +22,9 @@ class KocCommission(Rule):
     level2_percent: BasisPoints = 500
     refund_window_days: int = Field(default=7, ge=0)
     require_koc: bool = True
-    attribution: tuple[Literal["invite_code", "sharer", "inviter"], ...] = ("invite_code",)
+    attribution: tuple[Literal["invite_code", "sharer", "inviter"], ...] = Field(
+        default=("invite_code",), min_length=1
+    )
     max_circle: int = Field(default=16, ge=1, le=16)
     refuse_shared_phone: bool = True
 
@@ -41,7 +45,20 @@ class CashierIncentive(Rule):
     stay_days: int = Field(default=7, ge=0)
     first_order_yuan: Fen = 300
     first_order_days: int = Field(default=30, ge=0)
-    scenes: tuple[int, ...] = (1, 2, 3)
+    scenes: tuple[int, ...] = Field(default=_SCENES, min_length=1)
+
+    @field_validator("scenes")
+    @classmethod
+    def _known(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if strange := sorted(set(value) - set(_SCENES)):
+            listed = ", ".join(map(str, strange))
+            raise ValueError(
+                tr(
+                    f"没有入群方式 {listed}。可用：1 成员邀请，2 成员邀请链接，3 扫群二维码",
+                    f"no join scene {listed}; known: 1 invited by a member, 2 by a member's link, 3 by the group's QR code",
+                )
+            )
+        return value
 
 
 class LeaderCommission(Rule):

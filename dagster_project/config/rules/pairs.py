@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from dagster_project.config.rules.base import Millionths, Rule, Thousandths
+from dagster_project.lang import tr
+
+
+def _share(value: int) -> int:
+    if value > 1_000_000:
+        raise ValueError(tr("应当在 0 到 1 之间，例如 0.001", "must be from 0 to 1, such as 0.001"))
+    return value
+
+
+def _times(value: int) -> int:
+    if value == 0:
+        raise ValueError(
+            tr("应当大于 0；1 是碰巧，例如 1.2", "must be above 0, such as 1.2; 1 is mere chance")
+        )
+    return value
 
 
 class PairRules(Rule):
@@ -12,6 +29,6 @@ class PairRules(Rule):
 
     days: int = Field(default=90, ge=1, le=365)
     min_orders: int = Field(default=30, ge=1)
-    min_support: Millionths = Field(default=1000, ge=0, le=1_000_000)
-    min_lift: Thousandths = Field(default=1200, ge=0)
+    min_support: Annotated[Millionths, AfterValidator(_share)] = 1000
+    min_lift: Annotated[Thousandths, AfterValidator(_times)] = 1200
     per_item: int = Field(default=10, ge=1, le=100)
