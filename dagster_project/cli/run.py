@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -48,6 +49,7 @@ def run(
     from dagster_project.privacy import chain_key
 
     loaded = load_chain(chain)
+    _refuse_nights_to_come(last, loaded.zone)
     show_warnings(loaded.warnings)
     if chain_key(loaded.paths.vault).created:
         where = loaded.paths.vault / "key"
@@ -72,6 +74,14 @@ def _span(night: datetime | None, start: datetime | None, end: datetime | None) 
             raise click.UsageError(tr("--from 不能晚于 --to", "--from is after --to"))
         return start.date(), end.date()
     raise click.UsageError(tr("请给 --date，或同时给 --from 和 --to", "give --date, or both --from and --to"))
+
+
+def _refuse_nights_to_come(last: date, zone: ZoneInfo) -> None:
+    today = datetime.now(zone).date()
+    if last > today:
+        raise click.UsageError(
+            tr(f"{last} 还没有到，今天是 {today}", f"{last} is still to come, today is {today}")
+        )
 
 
 def show_night(result: NightResult) -> None:
