@@ -130,11 +130,15 @@ EventName = Annotated[str, BeforeValidator(event_name)]
 
 
 def _hours(value: Any) -> tuple[int, int]:
-    low, high = (whole(part) for part in pair(value))
+    problem = tr(
+        "应当是 [从, 到) 两个整点，0 到 24，从小于到，例如 [8, 10] 是 8 点到 10 点之前",
+        "must be two whole hours [from, to), 0 to 24, from below to, such as [8, 10]",
+    )
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError(problem)
+    low, high = (whole(part) for part in value)
     if not 0 <= low < high <= 24:
-        raise ValueError(
-            tr("应当是 [从, 到)，0 到 24，从小于到", "must be [from, to), 0 to 24, from below to")
-        )
+        raise ValueError(problem)
     return low, high
 
 

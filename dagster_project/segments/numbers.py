@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ from dagster_project.segments.base import Operator, head, operator
 from dagster_project.segments.compile import Compiler
 from dagster_project.segments.events import yuan
 from dagster_project.segments.metrics import METRICS, Metric
-from dagster_project.segments.problems import unknown, wrong
+from dagster_project.segments.problems import KeyPath, unknown, wrong
 from dagster_project.segments.values import (
     Days,
     Factor,
@@ -130,6 +130,11 @@ class OfOperator(OfMetric):
     def operator(self) -> str:
         return self.op
 
+    def named(self) -> Iterator[tuple[KeyPath, str, str]]:
+        if self.metric in _SHOPS and self.op in ("=", "!=", "in", "not_in"):
+            for shop in listed(getattr(self, "value", ())):
+                yield ("value",), "store", shop
+
     @field_validator("op")
     @classmethod
     def _op_fits(cls, value: str, info: ValidationInfo) -> str:
@@ -148,6 +153,8 @@ class OfOperator(OfMetric):
         return METRICS.get(info.data.get("metric", "")) if "op" in info.data else None
 
 
+# metrics whose value is the code of a shop
+_SHOPS = ("home_store_code",)
 _WORDS = {"=": ("是", "is"), "!=": ("不是", "is not"), ">": ("超过", "above"), ">=": ("至少", "at least"),
           "<": ("少于", "below"), "<=": ("至多", "at most")}  # fmt: skip
 

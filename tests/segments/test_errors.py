@@ -62,6 +62,8 @@ def _said(chain_dir: Path, text: str) -> str:
         ("{sequence: [{event: purchase}]}", "1.sequence", "2 到 5 步", "2 to 5 steps"),
         ("{sequence: [{event: purchase}, {event: line, where: {kind: share}}]}", "1.sequence.1.where.kind", "不能按 kind", "has no kind"),
         ("{sequence: [{event: purchase}, {event: line, were: 3}]}", "1.sequence.1.were", "不认识的键", "unknown key"),
+        ("{event: purchase, did: true, where: {hour: 25}}", "1.where.hour", "0 到 24", "0 to 24"),
+        ("{event: purchase, did: true, where: {hour: [8, 25]}}", "1.where.hour", "0 到 24", "0 to 24"),
         ("{basket: {some: [x]}}", "1.basket.some", "不认识的键 'some'", "unknown key 'some'"),
         ("{overdue: item, times: 2}", "1.item", "必须写 item", "item goes with"),
         ("{bucket: A, from: 0, to: 9}", "1.bucket", "小写字母", "lower case"),

@@ -138,6 +138,18 @@ def test_what_is_wrong_or_not_there_is_told_with_its_line(
     assert told.exit_code == 1 and problem in told.output, told.output
 
 
+def test_a_home_shop_that_does_not_exist_is_told(published: Path) -> None:
+    asked = '{metric: home_store_code, op: "=", value: S999}'
+    other = "{metric: home_store_code, op: in, value: [S001, S998]}"
+    old = "{metric: home_store_code, op: known}"
+    (published / "mine.yml").write_text(FILE.replace(old, f"{asked}\n      - {other}"), "utf-8")
+    told = call(published).output
+    assert "mine.yml:9 [segments.1.all.0.value] stores.csv 里没有门店 S999" in told, told
+    assert (
+        "mine.yml:10 [segments.1.all.1.value] stores.csv 里没有门店 S998" in told and "门店 S001" not in told
+    )
+
+
 def test_an_unknown_id_names_the_nearest(published: Path) -> None:
     told = call(published, "--id", "prok")
     assert told.exit_code == 1 and "没有人群 'prok'。是不是：pork。有：nobody, pork, rich" in told.output
