@@ -72,10 +72,6 @@ class Night(Known):
             f"select retired_member_id, member_id from {publication.sql('member_redirects')}"
         )
         self.retired: dict[str, str] = dict(ids.fetchall())
-        decided = duckdb.execute(
-            "select campaign_id, member_id, lapse_key, arm, outcome, business_date, planned_at"
-            f" from {publication.sql('campaign_candidates')}"
-        )
         numbers = duckdb.execute(
             "select distinct o.member_id, n.identifier, n.valid_from, n.valid_to"
             f" from {publication.sql('member_identifiers')} o join {publication.sql('member_identifiers')} n using (member_id)"
@@ -86,6 +82,10 @@ class Night(Known):
         self.held: dict[str, list[Held]] = defaultdict(list)
         for member, *number in numbers.fetchall():
             self.held[member].append(Held(*number))
+        decided = duckdb.execute(
+            "select campaign_id, member_id, lapse_key, arm, outcome, business_date, planned_at"
+            f" from {publication.sql('campaign_candidates')}"
+        )
         self.decisions = [
             campaigns.Decision(campaign, self.retired.get(member, member), *rest, member)
             for campaign, member, *rest in decided.fetchall()
