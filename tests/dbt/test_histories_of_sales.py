@@ -31,11 +31,13 @@ TOWNS = 300
 FACTS = ("orders", "order_lines", "refunds")
 WINDOWS = (7, 30, 90)
 SHOPS = ("A", "B", "C")
-_POS = ("tickets", "ticket_lines", "tenders", "products", "members", "staff")
+_POS = ("tickets", "ticket_lines", "tenders", "products", "members", "staff", "points")
 STAGED = tuple(f"stg_pos__{feed}" for feed in _POS)
 STAGED += tuple(
     f"stg_groupbuy__{feed}" for feed in ("orders", "order_lines", "refunds", "leaders", "activities")
 )
+# a ledger's beginning is asked of what arrived alone, like staging
+STAGED += ("int_point_ledgers",)
 SETTLED = ("int_sale_references", "int_sale_dimensions", "int_touched_sales", "int_pos_returns_linked")
 SETTLED += ("int_pos_tickets_settled", "int_groupbuy_refunds_done", "int_groupbuy_orders_settled")
 SETTLED += ("int_sales_netted", "int_purchases_netted", "int_pos_lines_settled", "int_groupbuy_lines_settled")
