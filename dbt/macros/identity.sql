@@ -256,6 +256,30 @@
 {%- endmacro %}
 
 
+{# Joins a relation of claims with the hubs at its ends, as hubs_a and hubs_b: those that must not be tied to the other end. #}
+{% macro identity_hub_joins(claims) %}
+    left join {{ ref("int_identity_hubs") }} as hubs_a
+        on
+            {{ claims }}.namespace_a = hubs_a.namespace
+            and {{ claims }}.identifier_a = hubs_a.identifier
+            and {{ claims }}.namespace_b = coalesce(hubs_a.beside, {{ claims }}.namespace_b)
+    left join {{ ref("int_identity_hubs") }} as hubs_b
+        on
+            {{ claims }}.namespace_b = hubs_b.namespace
+            and {{ claims }}.identifier_b = hubs_b.identifier
+            and {{ claims }}.namespace_a = coalesce(hubs_b.beside, {{ claims }}.namespace_a)
+{%- endmacro %}
+
+{# Whether what was shown at the till is somebody's own: nobody's number and everybody's card are as good as none. #}
+{% macro identity_is_own() -%}
+    (namespace != 'phone' or identifier not in (select phone from {{ ref("int_identity_phone_guards") }}))
+    and (
+        namespace != 'pos_member'
+        or identifier not in (select identifier from {{ ref("int_identity_hubs") }} where namespace = 'pos_member')
+    )
+{%- endmacro %}
+
+
 {# A short, stable id: prefix and 16 letters that stand for hex digits of SHA-256; letters, so that no id looks like
    a phone number. #}
 {% macro identity_id(prefix, text) -%}

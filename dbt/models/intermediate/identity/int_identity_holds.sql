@@ -1,23 +1,10 @@
 -- Who holds which phone, and from when to when that is proven. Grain: phone × holder (WeChat account or member card).
 {{ config(materialized="table") }}
 
-with hubs as (
-    select namespace, identifier, beside from {{ ref("int_identity_hubs") }}
-),
-
-claims as (
+with claims as (
     select claims.*
     from {{ ref("int_identity_claims") }} as claims
-    left join hubs as hubs_a
-        on
-            claims.namespace_a = hubs_a.namespace
-            and claims.identifier_a = hubs_a.identifier
-            and claims.namespace_b = coalesce(hubs_a.beside, claims.namespace_b)
-    left join hubs as hubs_b
-        on
-            claims.namespace_b = hubs_b.namespace
-            and claims.identifier_b = hubs_b.identifier
-            and claims.namespace_a = coalesce(hubs_b.beside, claims.namespace_a)
+    {{ identity_hub_joins("claims") }}
     where
         claims.role = 'own'
         and claims.basis != 'remark_phone'

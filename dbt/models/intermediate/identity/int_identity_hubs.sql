@@ -95,7 +95,7 @@ select
     identifier,
     reason,
     beside,
-    -- the counts move every night and stand in identity_suspects
-    'suspect since ' || coalesce(cast(flagged_on as varchar), 'ever') as evidence,
+    -- what it was told by moves every night
+    'suspect since ' || cast(flagged_on as varchar) as evidence,
     flagged_on
 from final

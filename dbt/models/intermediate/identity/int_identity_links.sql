@@ -160,10 +160,6 @@ remarks as (
     select * from {{ ref("int_identity_remarks") }}
 ),
 
-hubs as (
-    select * from {{ ref("int_identity_hubs") }}
-),
-
 placed as (
     select
         claims.*,
@@ -232,16 +228,7 @@ judged as (
     from placed
     left join {{ ref("int_identity_phone_guards") }} as guards
         on placed.namespace_b = 'phone' and placed.identifier_b = guards.phone
-    left join hubs as hubs_a
-        on
-            placed.namespace_a = hubs_a.namespace
-            and placed.identifier_a = hubs_a.identifier
-            and placed.namespace_b = coalesce(hubs_a.beside, placed.namespace_b)
-    left join hubs as hubs_b
-        on
-            placed.namespace_b = hubs_b.namespace
-            and placed.identifier_b = hubs_b.identifier
-            and placed.namespace_a = coalesce(hubs_b.beside, placed.namespace_a)
+    {{ identity_hub_joins("placed") }}
     left join remarks
         on
             placed.basis = 'remark_phone'

@@ -7,12 +7,7 @@ with statements as (
     from {{ ref("int_identity_affected_statements") }}
     where
         feed = 'tickets'
-        -- nobody's number is as good as none
-        and (namespace != 'phone' or identifier not in (select phone from {{ ref("int_identity_phone_guards") }}))
-        and (
-            namespace != 'pos_member'
-            or identifier not in (select identifier from {{ ref("int_identity_hubs") }} where namespace = 'pos_member')
-        )
+        and {{ identity_is_own() }}
 ),
 
 shown as (

@@ -7,11 +7,7 @@ with said as (
     from {{ ref("int_identity_affected_statements") }}
     where
         role = 'said'
-        and (namespace != 'phone' or identifier not in (select phone from {{ ref("int_identity_phone_guards") }}))
-        and (
-            namespace != 'pos_member'
-            or identifier not in (select identifier from {{ ref("int_identity_hubs") }} where namespace = 'pos_member')
-        )
+        and {{ identity_is_own() }}
 ),
 
 cards_of_file as (
