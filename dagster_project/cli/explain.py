@@ -367,7 +367,6 @@ def _reasons() -> dict[str, str]:
         "contradicted_remark": tr("备注与别的证据矛盾", "the remark is contradicted"),
         "unconfirmed_remark": tr("备注没有旁证", "nothing confirms the remark"),
         "unverified_phone": tr("号码没有验证过", "the number was never verified"),
-        "handed_card": tr("卡转给别人以后才写上的号码", "a number written in after the card was handed on"),
         "two_wechat_accounts": tr("一个人会同时有两个微信账号", "one person would have two WeChat accounts"),
         "two_places_at_once": tr(
             "同时用在来不及赶到的两家店，不止一次", "they were used in two shops at once, more than once"

@@ -53,7 +53,7 @@ _PAYERS = {"pay_openid": "openid", "alipay_user": "alipay_user"}
 # of a link, beside its two ends: fields of Link and columns of identity_links
 _PROOF = ("rule", "record", "strength", "support", "first_seen_on", "starts_at", "ends_at")
 _LINK_COLUMNS = (
-    "member_id_a, namespace_a, identifier_a, member_id_b, namespace_b, identifier_b, segment_b, masked_b, followed,"
+    "member_id_a, namespace_a, identifier_a, segment_a, member_id_b, namespace_b, identifier_b, segment_b, masked_b, followed,"
     f" reason, evidence, {', '.join(_PROOF)}"
 )
 
@@ -298,7 +298,7 @@ class _Reader:
         links, refusals, masks = [], [], {}
         for row in rows_by_name(found):
             link = Link(
-                (row["namespace_a"], row["identifier_a"], ""),
+                (row["namespace_a"], row["identifier_a"], row["segment_a"]),
                 (row["namespace_b"], row["identifier_b"], row["segment_b"]),
                 **{name: row[name] for name in _PROOF},
             )

@@ -557,12 +557,12 @@ def large_chain(con, members, night):
         " ('openid', 'wx1:', 'unionid', 'u')) t(na, pa, nb, pb)"
     )
     con.execute(
-        "create table audit.identity_links as select id member_id_a, na namespace_a, pa || h identifier_a,"
+        "create table audit.identity_links as select id member_id_a, na namespace_a, pa || h identifier_a, '' segment_a,"
         " id member_id_b, nb namespace_b, pb || h identifier_b, '' segment_b, null::varchar masked_b, true followed,"
         " null::varchar reason, null::varchar evidence, 'pos.members.phone' rule, 'pos_main|members|' || h record,"
         " 30 strength, 1::bigint support, date '2026-01-01' first_seen_on, timestamp '2026-01-01' starts_at,"
         f" timestamp '2026-01-02' ends_at from m cross join {link_kinds}"
-        " union all select id, 'openid', 'wx1:' || h, null, 'phone', 's' || (i // 10), '', null, false, 'shared_phone',"
+        " union all select id, 'openid', 'wx1:' || h, '', null, 'phone', 's' || (i // 10), '', null, false, 'shared_phone',"
         " 'n', 'groupbuy.users.verified_phone', 'group_main|users|' || h, 20, 1, date '2026-01-01', null, null"
         " from m where i % 10 < 2"
     )

@@ -27,7 +27,7 @@ _AUDIT = {
     "identity_refusals": """select ''::varchar as namespace_a, ''::varchar as identifier_a,
         ''::varchar as namespace_b, ''::varchar as identifier_b, ''::varchar as reason where false""",
     "identity_links": """select ''::varchar as member_id_a, ''::varchar as namespace_a, ''::varchar as identifier_a,
-        ''::varchar as namespace_b, ''::varchar as identifier_b, ''::varchar as segment_b where false""",
+        ''::varchar as segment_a, ''::varchar as namespace_b, ''::varchar as identifier_b, ''::varchar as segment_b where false""",
     "member_redirects": "select ''::varchar as retired_member_id, ''::varchar as member_id where false",
     "identity_suggestions": """select ''::varchar as suggestion_id, ''::varchar as member_id_a,
         ''::varchar as member_id_b, 0.5::double as match_probability where false""",

@@ -4,7 +4,7 @@
 
 with links as (
     select
-        namespace_a, identifier_a, '' as segment_a, namespace_b, identifier_b, segment_b, strength, support, starts_at,
+        namespace_a, identifier_a, segment_a, namespace_b, identifier_b, segment_b, strength, support, starts_at,
         first_seen_on,
         cast(null as date) as until_on,
         evidence
@@ -12,7 +12,7 @@ with links as (
     where refusal is null
     union all
     select
-        namespace_a, identifier_a, '', namespace_b, identifier_b, segment_b, strength, 1, starts_at, first_seen_on,
+        namespace_a, identifier_a, segment_a, namespace_b, identifier_b, segment_b, strength, 1, starts_at, first_seen_on,
         until_on,
         evidence
     from {{ ref("int_identity_former_links") }}

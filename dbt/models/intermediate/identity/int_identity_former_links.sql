@@ -100,6 +100,7 @@ unsaid as (
     select
         stars.namespace_a,
         stars.identifier_a,
+        '' as segment_a,
         stars.namespace_b,
         stars.identifier_b,
         coalesce(tenures.segment, '') as segment_b,
@@ -129,6 +130,7 @@ refused as (
     select
         links.namespace_a,
         links.identifier_a,
+        links.segment_a,
         links.namespace_b,
         links.identifier_b,
         links.segment_b,
@@ -155,6 +157,7 @@ parted as (
     select
         links.namespace_a,
         links.identifier_a,
+        links.segment_a,
         links.namespace_b,
         links.identifier_b,
         links.segment_b,
@@ -187,6 +190,7 @@ final as (
     select
         namespace_a,
         identifier_a,
+        segment_a,
         namespace_b,
         identifier_b,
         segment_b,
@@ -196,7 +200,7 @@ final as (
         min(starts_at) as starts_at,
         min(evidence) as evidence
     from every
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by 1, 2, 3, 4, 5, 6, 7, 8
 )
 
 -- what another record says since as long is a link of today
@@ -207,6 +211,7 @@ left join links
         links.refusal is null
         and final.namespace_a = links.namespace_a
         and final.identifier_a = links.identifier_a
+        and final.segment_a = links.segment_a
         and final.namespace_b = links.namespace_b
         and final.identifier_b = links.identifier_b
         and final.segment_b = links.segment_b

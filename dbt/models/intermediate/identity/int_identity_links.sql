@@ -1,4 +1,4 @@
--- Every pair of identifiers that some record ties together, followed or refused. Grain: pair × segment of the phone.
+-- Every pair of identifiers that some record ties together, followed or refused. Grain: pair × owners' turns with them.
 {{ config(materialized="table") }}
 
 with record_claims as (
@@ -139,7 +139,9 @@ tenures as (
 
 -- a card handed on is another owner's from then on
 turns as (
-    select * from {{ ref("int_identity_till_turns") }} where namespace = 'pos_member' and not is_shared
+    select *
+    from {{ ref("int_identity_till_turns") }}
+    where namespace = 'pos_member' and (segment != '' or not is_shared)
 ),
 
 -- which turn with the number a claim belongs to: its holder's
@@ -164,7 +166,7 @@ placed as (
     select
         claims.*,
         coalesce(held.segment, at_the_time.segment, turns.segment, '') as segment_b,
-        coalesce(handed.segment, '') as segment_of_a,
+        coalesce(handed.segment, '') as segment_a,
         coalesce(held.is_shared, at_the_time.is_shared, false) as is_shared,
         coalesce(held.evidence, at_the_time.evidence, '') as sharing
     from claims
@@ -193,9 +195,8 @@ placed as (
             and (turns.valid_to is null or claims.first_at < turns.valid_to)
     left join turns as handed
         on
-            claims.namespace_b = 'phone'
-            and claims.basis in ('phone', 'card_number')
-            and claims.namespace_a = handed.namespace
+            claims.namespace_a = handed.namespace
+            and claims.basis != 'decision'
             and claims.identifier_a = handed.identifier
             and handed.valid_from <= claims.first_at
             and (handed.valid_to is null or claims.first_at < handed.valid_to)
@@ -211,8 +212,6 @@ judged as (
             when placed.basis != 'decision' and hubs_a.reason is not null then hubs_a.reason
             when placed.basis != 'decision' and hubs_b.reason is not null then hubs_b.reason
             when placed.is_shared then 'shared_phone'
-            -- a number that the card took on under a later owner
-            when placed.segment_of_a != '' then 'handed_card'
             else remarks.refusal
         end as refusal,
         case
@@ -241,7 +240,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by namespace_a, identifier_a, namespace_b, identifier_b, segment_b
+            partition by namespace_a, identifier_a, segment_a, namespace_b, identifier_b, segment_b
             order by
                 case when refusal is null then 0 else 1 end,
                 case when role = 'own' then 0 else 1 end,
@@ -256,12 +255,13 @@ ranked as (
         min(first_at) over pair as starts_at,
         max(last_at) over pair as ends_at
     from judged
-    window pair as (partition by namespace_a, identifier_a, namespace_b, identifier_b, segment_b)
+    window pair as (partition by namespace_a, identifier_a, segment_a, namespace_b, identifier_b, segment_b)
 )
 
 select
     namespace_a,
     identifier_a,
+    segment_a,
     namespace_b,
     identifier_b,
     segment_b,

@@ -57,7 +57,7 @@ seen as (
     from tenures
     where not is_shared
     union all
-    select namespace_a, identifier_a, '', first_seen_on
+    select namespace_a, identifier_a, segment_a, first_seen_on
     from links
     union all
     select namespace_b, identifier_b, segment_b, first_seen_on
@@ -137,7 +137,7 @@ once as (
     from tenures
     where is_shared
     union all
-    select namespace_a, identifier_a, '', first_seen_on, until_on
+    select namespace_a, identifier_a, segment_a, first_seen_on, until_on
     from former_links
     union all
     select namespace_b, identifier_b, segment_b, first_seen_on, until_on

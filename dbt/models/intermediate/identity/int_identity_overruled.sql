@@ -20,6 +20,7 @@ final as (
         refusals.link_no,
         edges.namespace_a,
         edges.identifier_a,
+        edges.segment_a,
         edges.namespace_b,
         edges.identifier_b,
         edges.segment_b,

@@ -97,7 +97,7 @@ cards as (
 
 -- what goes from hand to hand says nothing of whoever pays
 turns as (
-    select * from {{ ref("int_identity_till_turns") }} where is_shared
+    select * from {{ ref("int_identity_till_turns") }} where is_shared and segment = ''
 ),
 
 -- an account that proved a number of its own says by itself whose it is, and may pay for others

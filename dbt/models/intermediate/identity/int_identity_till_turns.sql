@@ -7,6 +7,10 @@ with rules as (
     select * from {{ source("ops", "rule_identity") }}
 ),
 
+renumbered as (
+    select * from {{ ref("int_identity_renumbered") }}
+),
+
 bearers as (
     select * from {{ ref("int_identity_bearers") }}
     where (is_home or is_sole) and not is_stray
@@ -194,19 +198,40 @@ rivals as (
         > rules.reregister_gap_days
 ),
 
+-- the member file tells when, if its number changed in between
 handovers as (
     select
         'pos_member' as namespace,
         changes.card as identifier,
         '' as segment,
-        changes.left_at,
-        changes.cut_at
+        coalesce(renumbered.changed_at, changes.left_at) as left_at,
+        coalesce(renumbered.changed_at, changes.cut_at) as cut_at
     from changes
     inner join rivals on changes.card = rivals.card and changes.cut_at = rivals.cut_at
+    left join renumbered
+        on
+            changes.card = renumbered.card
+            and changes.left_at < renumbered.changed_at
+            and renumbered.changed_at <= changes.cut_at
     where
         not changes.is_straddled
         and changes.before > 0
         and {{ is_no_chance("changes.before", "changes.after") }}
+),
+
+-- a number of somebody else on file: the card is hers from then on; whoever goes on paying as before speaks first
+given_away as (
+    select
+        'pos_member' as namespace,
+        renumbered.card as identifier,
+        '' as segment,
+        renumbered.changed_at as cut_at,
+        coalesce(max(case when signs.first_at < renumbered.changed_at and signs.last_at >= renumbered.changed_at then 1 end), 0)
+        = 1 as is_straddled
+    from renumbered
+    left join signs on renumbered.card = signs.card and signs.kind = 'payer'
+    where renumbered.is_anothers
+    group by 1, 2, 3, 4
 ),
 
 -- a phone that two paid for one after the other
@@ -226,39 +251,48 @@ strangers as (
 ),
 
 cuts as (
-    select cuts.namespace, cuts.identifier, cuts.segment, cuts.cut_at
+    select cuts.namespace, cuts.identifier, cuts.segment, cuts.cut_at, false as is_straddled
     from (
         select namespace, identifier, segment, cut_at from handovers
         union
         select * from strangers
     ) as cuts
     left join shared using (namespace, identifier, segment)
-    where shared.identifier is null
+    left join given_away using (namespace, identifier, segment, cut_at)
+    where shared.identifier is null and given_away.identifier is null
+    union all
+    select * from given_away
 ),
 
 turns as (
-    select namespace, identifier, segment, cast(null as timestamp) as valid_from, true as is_shared
+    select
+        shared.namespace, shared.identifier, shared.segment,
+        cast(null as timestamp) as valid_from, true as is_shared, false as is_handed
     from shared
+    left join given_away using (namespace, identifier, segment)
+    where given_away.identifier is null
     union all
-    select namespace, identifier, segment, cut_at, namespace = 'phone'
+    select namespace, identifier, segment, cut_at, namespace = 'phone' or is_straddled, namespace = 'pos_member'
     from cuts
     union all
     -- when exactly it was handed on is not known
-    select namespace, identifier, segment, {{ add_minutes("left_at", "1") }}, true
+    select namespace, identifier, segment, {{ add_minutes("left_at", "1") }}, true, false
     from handovers
     left join shared using (namespace, identifier, segment)
     where shared.identifier is null and {{ add_minutes("left_at", "1") }} < cut_at
     union all
     -- until then it is the first owner's
-    select distinct namespace, identifier, segment, cast(null as timestamp), false
+    select distinct
+        cuts.namespace, cuts.identifier, cuts.segment, cast(null as timestamp), shared.identifier is not null, false
     from cuts
+    left join shared using (namespace, identifier, segment)
 )
 
 select
     namespace,
     identifier,
     segment as phone_segment,
-    case when namespace = 'pos_member' and valid_from is not null and not is_shared then cast(valid_from as varchar) else '' end as segment,
+    case when is_handed then cast(valid_from as varchar) else '' end as segment,
     valid_from,
     lead(valid_from) over (partition by namespace, identifier, segment order by valid_from nulls first) as valid_to,
     -- a phone's turns are those of its holders; a stranger who says it after them proves nothing

@@ -42,6 +42,7 @@ final as (
         members_a.member_id as member_id_a,
         links.namespace_a,
         links.identifier_a,
+        links.segment_a,
         members_b.member_id as member_id_b,
         links.namespace_b,
         links.identifier_b,
@@ -62,7 +63,7 @@ final as (
         on
             links.namespace_a = members_a.namespace
             and links.identifier_a = members_a.identifier
-            and members_a.segment = ''
+            and links.segment_a = members_a.segment
     left join members as members_b
         on
             links.namespace_b = members_b.namespace
@@ -72,6 +73,7 @@ final as (
         on
             links.namespace_a = overruled.namespace_a
             and links.identifier_a = overruled.identifier_a
+            and links.segment_a = overruled.segment_a
             and links.namespace_b = overruled.namespace_b
             and links.identifier_b = overruled.identifier_b
             and links.segment_b = overruled.segment_b
@@ -80,4 +82,4 @@ final as (
 )
 
 select * from final
-order by member_id_a, namespace_a, identifier_a, namespace_b, identifier_b, segment_b
+order by member_id_a, namespace_a, identifier_a, segment_a, namespace_b, identifier_b, segment_b

@@ -104,7 +104,7 @@ shared as (
         on
             links.namespace_a = members.namespace
             and links.identifier_a = members.identifier
-            and members.segment = ''
+            and links.segment_a = members.segment
     left join tenures
         on links.identifier_b = tenures.phone and links.segment_b = tenures.segment
     where links.namespace_b = 'phone' and links.refusal not in ('unverified_phone', 'ambiguous_remark', 'contradicted_remark', 'unconfirmed_remark')
