@@ -66,13 +66,17 @@ candidates as (
                 statements.identifier
         ) as place
     from statements
-    -- whoever held the identifier when it happened
+    -- whoever held the identifier when it happened; a card's row is renewed for whoever has the card by now
     inner join {{ ref("int_identity_members") }} as members
         on
             statements.namespace = members.namespace
             and statements.identifier = members.identifier
-            and (members.valid_from is null or members.valid_from <= statements.first_at)
-            and (members.valid_to is null or statements.first_at < members.valid_to)
+            and case
+                when statements.namespace = 'pos_member' and statements.role = 'own' then members.valid_to is null
+                else
+                    (members.valid_from is null or members.valid_from <= statements.first_at)
+                    and (members.valid_to is null or statements.first_at < members.valid_to)
+            end
     left join turns
         on
             statements.role = 'said'

@@ -1,0 +1,94 @@
+"""A card whose number on file becomes somebody else's: what was before stays whose it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.identity.arrivals import sale
+from tests.identity.test_hubs import account, days, orders
+
+NUMBERS = {"a": "P1", "b": "P2"}
+
+
+def card(phone: str, updated_at: str) -> dict[str, Any]:
+    return {
+        "member_ref": "C1",
+        "phone": phone,
+        "created_at": "2025-01-01 10:00:00",
+        "updated_at": f"{updated_at} 10:00:00",
+    }
+
+
+def paid(payer: str, first: str, last: str, step: int = 10) -> list[dict[str, Any]]:
+    return [
+        sale(
+            f"{payer}{day}", member_ref="C1", pay_openid=payer, pay_appid="wx", sold_at=f"{day} 18:00:00"
+        )
+        for day in days(first, last, step)
+    ]  # fmt: skip
+
+
+def whose(world: Any) -> dict[str, str]:
+    """By record, whether it is a's or b's."""
+    rows = world.read("select feed, record_id, member_id from record_members")
+    owner = {member: record[3:] for feed, record, member in rows if feed == "users"}
+    assert len(owner) == 2
+    return {record: owner[member] for feed, record, member in rows if feed in ("tickets", "members")}
+
+
+def a_year(world: Any) -> None:
+    world.arrive("2025-12-31", "pos", "pos__members", card("P1", "2025-01-01"))
+    world.arrive(
+        "2025-12-31", "gb", "groupbuy__users", *[account(who, phone) for who, phone in NUMBERS.items()]
+    )
+    for who, phone in NUMBERS.items():
+        world.arrive("2025-12-31", "gb", "groupbuy__orders", *orders(who, phone))
+    world.arrive("2025-12-31", "pos", "pos__tickets", *paid("a", "2025-02-01", "2025-12-20"))
+
+
+def test_the_cards_past_stays_with_whoever_had_it(world: Any) -> None:
+    a_year(world)
+    world.build()
+    assert set(whose(world).values()) == {"a"}
+    world.arrive("2026-01-10", "pos", "pos__members", card("P2", "2026-01-09"))
+    world.build()
+    assert whose(world).pop("C1") == "b"
+    assert {owner for record, owner in whose(world).items() if record != "C1"} == {"a"}
+    # what is bought with it from then on is the new owner's, also in cash
+    world.arrive("2026-02-20", "pos", "pos__tickets", *paid("b", "2026-01-20", "2026-02-18"))
+    cash = sale("cash", member_ref="C1", sold_at="2026-02-19 18:00:00")
+    world.arrive("2026-02-20", "pos", "pos__tickets", cash)
+    world.build()
+    found = whose(world)
+    assert {record[3] for record, owner in found.items() if owner == "a"} == {"a"}
+    assert {record[3:5] for record, owner in found.items() if owner == "b" and record != "C1"} == {"b2", "ca"}
+    [ended] = world.read(
+        "select valid_to::varchar from member_identifiers where identifier = 'pos:C1' and valid_to is not null"
+    )
+    assert ended == ("2026-01-09",)
+
+
+def test_whoever_goes_on_paying_as_before_speaks_first(world: Any) -> None:
+    a_year(world)
+    world.arrive("2026-01-10", "pos", "pos__members", card("P2", "2026-01-09"))
+    world.arrive("2026-02-20", "pos", "pos__tickets", *paid("a", "2026-01-20", "2026-02-18"))
+    world.build()
+    assert {owner for record, owner in whose(world).items() if record != "C1"} == {"a"}
+
+
+@pytest.mark.parametrize("who", ["a", "b"])
+def test_a_person_who_changes_her_number_keeps_her_card(world: Any, who: str) -> None:
+    """Nobody else proves the new number, or she proves both."""
+    a_year(world)
+    world.arrive("2026-01-10", "pos", "pos__members", card("P3", "2026-01-09"))
+    if who == "b":
+        moved = account("a", "P3") | {
+            "phone_verified_at": "2026-01-09 09:00:00",
+            "updated_at": "2026-01-09 09:00:00",
+        }
+        world.arrive("2026-01-10", "gb", "groupbuy__users", moved)
+    world.arrive("2026-02-20", "pos", "pos__tickets", *paid("a", "2026-01-20", "2026-02-18"))
+    world.build()
+    assert set(whose(world).values()) == {"a"}
