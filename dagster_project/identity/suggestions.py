@@ -32,6 +32,10 @@ _RARE, _UNCOMMON = 3, 30
 _FAMILY_FACTOR = 200.0
 # a chance that was counted as never is still not never
 _LEAST_U, _MOST_U = 1e-9, 0.999
+# known before any count: strangers agree in a name, a mask or a phone in less than one pair of so many, for even
+# surnames agree less often. The pair that is weighed must not be its own stranger: one such pair of so many stands in
+# for it, which decides among a handful of members and is nothing among some hundred.
+_PAIRS_BEFORE = 20
 
 # evidence of one kind per member, as arrays; `hidden`, `known`: numbers of which only the mask is known, and all masks
 _PROFILES = """
@@ -86,7 +90,9 @@ inner join suggestion_evidence as stores on names.member_id = stores.member_id a
 where names.kind = 'name'
 """
 
-# per value: members who hold it as each kind; per kind: members who have any, and pairs of them that agree
+# per value: members who hold it as each kind; per kind: members who have any, and pairs of them that agree. `before`
+# is what _PAIRS_BEFORE adds to the pairs (within a kind every pair is counted from both its ends); shops, hours and
+# goods get none, for nothing is known of them but the count
 _CHANCES = """
 with holders as (
     select kind, value, count(*)::hugeint as n from suggestion_evidence group by all
@@ -125,10 +131,19 @@ from holders cross join (select sum(n) as n from holders where kind = 'name') as
 where kind = 'name'
 group by all
 union all
-select within.what, (within.agreeing / nullif(owners.n * (owners.n - 1), 0))::double
+select
+    within.what,
+    (
+        within.agreeing
+        / nullif(
+            owners.n * (owners.n - 1)
+            + case when kind in ('name', 'phone', 'receiver') then 2 * {before} else 0 end,
+            0
+        )
+    )::double
 from within inner join owners using (kind)
 union all
-select across.what, (across.agreeing / nullif(a.n * b.n, 0))::double
+select across.what, (across.agreeing / nullif(a.n * b.n + {before}, 0))::double
 from across
 inner join owners as a on across.left_kind = a.kind
 inner join owners as b on across.right_kind = b.kind
@@ -238,7 +253,7 @@ def suggest(
         f" select distinct member_id, kind, value from {members} where value is not null"
     )
     con.execute(_KEYS)
-    sizes = {"rare": _RARE, "uncommon": _UNCOMMON, "max_block": int(max_block)}
+    sizes = {"rare": _RARE, "uncommon": _UNCOMMON, "max_block": int(max_block), "before": _PAIRS_BEFORE - 1}
     con.execute(_PROFILES.format(**sizes))
     profiles = con.sql("select * from suggestion_profiles order by unique_id").to_arrow_table()
     chances = dict(con.execute(_CHANCES.format(**sizes)).fetchall())

@@ -96,6 +96,26 @@ def test_a_receivers_phone_alone_is_family_and_with_a_name_is_worth_a_look():
     assert named["reasons"] == "receiver_phone,rare_name,same_store" and named["match_probability"] > 0.9
 
 
+def handful(count):
+    """So many members and nobody else: a number, its mask and a name of their own."""
+    return [row for row in strangers(count) if row[1] in ("phone", "mask")] + [
+        (f"S{n:04d}", "name", f"own-name-{n}") for n in range(count)
+    ]
+
+
+@needs_splink
+@pytest.mark.parametrize("others", [1, 2, 3, 7])
+@pytest.mark.parametrize(
+    ("hint", "reason"),
+    [(("A", "hidden", "138****0000"), "masked_phone"), (("A", "receiver", "token-0"), "receiver_phone")],
+)
+def test_among_a_handful_two_hints_are_worth_a_look_and_one_is_not(others, hint, reason):
+    both = found(run(*handful(others), hint, ("A", "name", "own-name-0")))
+    assert {pair: row["reasons"] for pair, row in both.items()} == {("A", "S0000"): f"{reason},rare_name"}
+    assert found(run(*handful(others), hint)) == {}
+    assert found(run(*handful(others), ("A", "name", "own-name-0"))) == {}
+
+
 @needs_splink
 def test_a_value_that_many_share_finds_nobody():
     crowd = [(f"C{n:02d}", "name", "name-x") for n in range(21)]
@@ -147,7 +167,7 @@ def test_nothing_to_compare_is_no_suggestion(rows):
     assert run(*rows).equals(room.SCHEMA.empty_table())
 
 
-def chances(rows):
+def chances(rows, before=0):
     with duckdb.connect() as con:
         con.register(
             "given",
@@ -156,7 +176,7 @@ def chances(rows):
             ),
         )
         con.execute("create temp table suggestion_evidence as select distinct * from given")
-        return dict(con.execute(room._CHANCES.format(rare=2, uncommon=4)).fetchall())
+        return dict(con.execute(room._CHANCES.format(rare=2, uncommon=4, before=before)).fetchall())
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -186,3 +206,13 @@ def test_chances_are_those_of_every_pair_counted_one_by_one(seed):
         assert counted.get(f"share:name_{what}", 0) == pytest.approx(share)
     met = sum(of["receiver"][a] == of["phone"][b] for a in of["receiver"] for b in of["phone"])
     assert counted["receiver~phone"] == pytest.approx(met / (len(of["receiver"]) * len(of["phone"])))
+
+
+def test_pairs_known_before_are_added_to_names_and_numbers_and_to_nothing_else():
+    rows = [(member, kind, "same") for member in "ab" for kind in ("name", "phone", "receiver", "store")]
+    rows += [("a", "mask", "same"), ("b", "hidden", "same")]
+    alone, known = chances(rows), chances(rows, before=19)
+    assert alone["name_rare"] == alone["phone"] == alone["receiver"] == alone["store"] == 1.0
+    assert known["name_rare"] == known["phone"] == known["receiver"] == known["hidden~known"] == 1 / 20
+    assert known["store"] == 1.0 and known["share:name_rare"] == alone["share:name_rare"]
+    assert known["receiver~phone"] == pytest.approx(4 / 23)
