@@ -99,6 +99,9 @@ with holders as (
 ),
 owners as (
     select kind, count(distinct member_id)::hugeint as n from suggestion_evidence group by kind
+    union all
+    -- whoever has a mask at all, but the one with whom she is compared
+    select 'known', count(distinct member_id)::hugeint - 1 from suggestion_evidence where kind in ('mask', 'hidden')
 ),
 within as (
     select
@@ -111,7 +114,7 @@ within as (
     group by all
 ),
 across as (
-    select 'hidden~known' as what, sum(a.n * (b.n - 1)) as agreeing, 'hidden' as left_kind, 'mask' as right_kind
+    select 'hidden~known' as what, sum(a.n * (b.n - 1)) as agreeing, 'hidden' as left_kind, 'known' as right_kind
     from holders as a
     inner join (
         select value, sum(n) as n from holders where kind in ('mask', 'hidden') group by value

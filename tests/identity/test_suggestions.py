@@ -117,6 +117,14 @@ def test_among_a_handful_two_hints_are_worth_a_look_and_one_is_not(others, hint,
 
 
 @needs_splink
+def test_a_mask_alone_proves_nothing_where_no_number_is_known_in_full():
+    masks = [(f"M{n}", "hidden", f"138****{n // 2:04d}") for n in range(4)]
+    table = found(run(*masks, threshold=0.0))
+    assert set(table) == {("M0", "M1"), ("M2", "M3")}
+    assert all(row["match_probability"] < 0.5 for row in table.values())
+
+
+@needs_splink
 def test_a_value_that_many_share_finds_nobody():
     crowd = [(f"C{n:02d}", "name", "name-x") for n in range(21)]
     assert found(run(*crowd, threshold=0.0)) == {}
@@ -204,6 +212,9 @@ def test_chances_are_those_of_every_pair_counted_one_by_one(seed):
         share = sum(n for n in holders.values() if n in sizes) / len(of["name"])
         assert counted.get(f"name_{what}", 0) == pytest.approx(agreeing / len(pairs))
         assert counted.get(f"share:name_{what}", 0) == pytest.approx(share)
+    masks = {m: v for m, k, v in rows if k in ("hidden", "mask")}
+    pairs = [(a, b) for a in of["hidden"] for b in masks if a != b]
+    assert counted["hidden~known"] == pytest.approx(sum(masks[a] == masks[b] for a, b in pairs) / len(pairs))
     met = sum(of["receiver"][a] == of["phone"][b] for a in of["receiver"] for b in of["phone"])
     assert counted["receiver~phone"] == pytest.approx(met / (len(of["receiver"]) * len(of["phone"])))
 
