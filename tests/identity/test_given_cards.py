@@ -78,6 +78,25 @@ def test_whoever_goes_on_paying_as_before_speaks_first(world: Any) -> None:
     assert {owner for record, owner in whose(world).items() if record != "C1"} == {"a"}
 
 
+def test_a_few_tickets_of_either_are_each_ones_own(world: Any) -> None:
+    """Too few to tell a card handed on from a shared one, but the member file tells."""
+    world.arrive("2025-12-31", "pos", "pos__members", card("P1", "2025-01-01"))
+    for who, phone in NUMBERS.items():
+        world.arrive("2025-12-31", "gb", "groupbuy__users", account(who, phone))
+        world.arrive("2025-12-31", "gb", "groupbuy__orders", *orders(who, phone))
+    world.arrive("2025-12-31", "pos", "pos__tickets", *paid("a", "2025-12-01", "2025-12-11"))
+    world.arrive("2026-01-10", "pos", "pos__members", card("P2", "2026-01-09"))
+    world.arrive("2026-02-20", "pos", "pos__tickets", *paid("b", "2026-01-20", "2026-02-10"))
+    world.build()
+    held = world.read(
+        "select valid_from::varchar, valid_to::varchar from int_identity_members where identifier = 'pos:C1' order by all"
+    )
+    assert held == [("2026-01-09 10:00:00", None), (None, "2026-01-09 10:00:00")]
+    found = whose(world)
+    assert sorted(found.values()) == ["a"] * 2 + ["b"] * 4
+    assert {record[3] for record, owner in found.items() if owner == "a"} == {"a"}
+
+
 @pytest.mark.parametrize("who", ["a", "b"])
 def test_a_person_who_changes_her_number_keeps_her_card(world: Any, who: str) -> None:
     """Nobody else proves the new number, or she proves both."""

@@ -50,4 +50,4 @@ left join {{ ref("int_identity_phone_tenures") }} as tenures
     on nodes.namespace = 'phone' and nodes.identifier = tenures.phone and nodes.segment = tenures.segment
 left join {{ ref("int_identity_till_turns") }} as turns
     on nodes.namespace = 'pos_member' and nodes.identifier = turns.identifier and nodes.segment = turns.segment
-        and turns.namespace = 'pos_member' and (turns.segment != '' or not turns.is_shared)
+        and turns.namespace = 'pos_member' and (turns.segment != '' or turns.valid_from is null)
