@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from tests.identity.arrivals import order, sale, user
+from tests.identity.arrivals import account, card, days, orders, sale, user
 
 NIGHT = "2026-01-01"
-
-
-def days(first: str, last: str, step: int) -> list[str]:
-    begin, end = date.fromisoformat(first), date.fromisoformat(last)
-    return [str(begin + timedelta(days=n)) for n in range(0, (end - begin).days + 1, step)]
-
-
-def account(openid: str, phone: str, **more: str) -> dict[str, Any]:
-    at = {"registered_at": "2025-01-02 09:00:00", "updated_at": "2025-01-02 09:00:00"}
-    return user(openid, phone=phone, phone_verified_at="2025-01-02 09:00:00", **at, **more)
-
-
-def card(ref: str, phone: str, **more: str) -> dict[str, Any]:
-    at = {"created_at": "2025-01-01 10:00:00", "updated_at": "2025-01-01 10:00:00"}
-    return {"member_ref": ref, "phone": phone, **at, **more}
-
-
-def orders(openid: str, phone: str, **more: str) -> list[dict[str, Any]]:
-    return [
-        order(
-            f"{openid}{day}", appid="wx", openid=openid, buyer_phone=phone, phone_verified="Y",
-            created_at=f"{day} 12:00:00", paid_at=f"{day} 12:00:00", **more,
-        )
-        for day in days("2025-02-01", "2025-12-20", 20)
-    ]  # fmt: skip
 
 
 def members_of(world: Any, feed: str, like: str = "%") -> dict[str, str]:

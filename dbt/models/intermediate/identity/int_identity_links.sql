@@ -139,9 +139,7 @@ tenures as (
 
 -- a card handed on is another owner's from then on
 turns as (
-    select *
-    from {{ ref("int_identity_till_turns") }}
-    where namespace = 'pos_member' and (segment != '' or not is_shared)
+    select * from {{ ref("int_identity_till_turns") }} where segment != ''
 ),
 
 -- which turn with the number a claim belongs to: its holder's
@@ -191,7 +189,7 @@ placed as (
             claims.basis = 'payer'
             and claims.namespace_b = turns.namespace
             and claims.identifier_b = turns.identifier
-            and (turns.valid_from is null or turns.valid_from <= claims.first_at)
+            and turns.valid_from <= claims.first_at
             and (turns.valid_to is null or claims.first_at < turns.valid_to)
     left join turns as handed
         on

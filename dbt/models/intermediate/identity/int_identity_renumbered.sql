@@ -1,5 +1,5 @@
--- Cards whose number on file changed, at the last change, and whether both numbers are proved by accounts of two people:
--- then the card is another's from there on. Grain: card.
+-- Changes of the number that the member file gives a card, and whether it is another person's from there on: accounts of two
+-- people prove the new number and the last one before that anybody proved. Grain: card × change.
 {{ config(materialized="table") }}
 
 with holds as (
@@ -10,38 +10,29 @@ tenures as (
     select * from {{ ref("int_identity_tenures") }} where not is_shared
 ),
 
-in_order as (
+numbers as (
     select
         hold_no,
         holder,
-        phone,
         starts_at,
-        has_moved,
-        lag(hold_no) over numbers as left_hold,
-        lead(hold_no) over numbers as next_hold,
-        max(case when has_moved then 0 else hold_no + 1 end) over (partition by holder) = hold_no + 1
-        and count(case when not has_moved then 1 end) over (partition by holder) = 1 as is_todays
+        lag(has_moved) over in_order as has_left,
+        lag(ends_at) over in_order as left_at
     from holds
     where is_card
-    window numbers as (partition by holder order by starts_at, hold_no)
+    window in_order as (partition by holder order by starts_at, hold_no)
 ),
 
+-- a number that is corrected back was never left
 changes as (
-    select
-        later.holder,
-        substr(later.holder, 12) as card,
-        later.hold_no as taken_hold,
-        later.left_hold,
-        later.starts_at as changed_at
-    from in_order as later
-    inner join holds as earlier on later.left_hold = earlier.hold_no
-    where later.is_todays and later.next_hold is null and earlier.has_moved and earlier.phone != later.phone
+    select * from numbers where has_left and left_at <= starts_at
 ),
 
 -- accounts that hold a number in the same owner's time as the card
 provers as (
     select
         cards.hold_no as card_hold,
+        cards.holder as card,
+        cards.starts_at,
         accounts.holder,
         accounts.kinds,
         accounts.born_at,
@@ -54,12 +45,20 @@ provers as (
     where cards.is_card
 ),
 
+proved as (
+    select
+        card_hold,
+        lag(card_hold) over (partition by card order by starts_at, card_hold) as hold_before
+    from provers
+    group by card_hold, card, starts_at
+),
+
 -- two accounts of one kind that are in use at one time are two people's, and neither person had both numbers
 strangers as (
-    select changes.card
-    from changes
-    inner join provers as before on changes.left_hold = before.card_hold
-    inner join provers as after on changes.taken_hold = after.card_hold
+    select proved.card_hold
+    from proved
+    inner join provers as before on proved.hold_before = before.card_hold
+    inner join provers as after on proved.card_hold = after.card_hold
     group by 1
     having
         max(case when before.holder = after.holder then 1 else 0 end) = 0
@@ -76,8 +75,8 @@ strangers as (
 )
 
 select
-    changes.card,
-    changes.changed_at,
-    strangers.card is not null as is_anothers
+    substr(changes.holder, 12) as card,
+    changes.starts_at as changed_at,
+    strangers.card_hold is not null as is_anothers
 from changes
-left join strangers on changes.card = strangers.card
+left join strangers on changes.hold_no = strangers.card_hold

@@ -204,8 +204,8 @@ handovers as (
         'pos_member' as namespace,
         changes.card as identifier,
         '' as segment,
-        coalesce(renumbered.changed_at, changes.left_at) as left_at,
-        coalesce(renumbered.changed_at, changes.cut_at) as cut_at
+        coalesce(min(renumbered.changed_at), changes.left_at) as left_at,
+        coalesce(min(renumbered.changed_at), changes.cut_at) as cut_at
     from changes
     inner join rivals on changes.card = rivals.card and changes.cut_at = rivals.cut_at
     left join renumbered
@@ -217,6 +217,7 @@ handovers as (
         not changes.is_straddled
         and changes.before > 0
         and {{ is_no_chance("changes.before", "changes.after") }}
+    group by changes.card, changes.left_at, changes.cut_at
 ),
 
 -- a number of somebody else on file: the card is hers from then on; whoever goes on paying as before speaks first
