@@ -69,7 +69,7 @@
 
 
 {# What is usual among identifiers: the upper quartile, which does not move while fewer than a quarter of them are bad.
-   Of a handful nothing can be said to be usual. #}
-{% macro usual(measure) -%}
-    case when count(*) >= 20 then percentile_disc(0.75) within group (order by {{ measure }}) else 1 end
+   Of fewer than `at_least` nothing can be said to be usual. #}
+{% macro usual(measure, at_least) -%}
+    case when count(*) >= max({{ at_least }}) then percentile_disc(0.75) within group (order by {{ measure }}) else 1 end
 {%- endmacro %}

@@ -98,6 +98,8 @@ def test_a_later_key_at_its_default_leaves_the_hash_alone() -> None:
         ("commission", "cashier:\n  scenes: [1, 9]\n", r"commission\.yml:2 \[cashier\.scenes\] 没有入群方式 9。可用：1 成员邀请"),
         ("commission", "cashier:\n  scenes: []\n", r"commission\.yml:2 \[cashier\.scenes\] 至少要有 1 项"),
         ("commission", "koc:\n  attribution: []\n", r"commission\.yml:2 \[koc\.attribution\] 至少要有 1 项"),
+        ("identity", "max_wechat_accounts_per_phone: 1\nmax_cards_per_phone: 3\nuse_wecom_remark: true\npayer_min_tickets: 1\n"
+         "health: {alarm_days: 3}\n", r"identity\.yml:5 \[health\] alarm_min_days 不能超过 alarm_days"),
         ("pairs", "min_lift: 0\n", r"pairs\.yml:1 \[min_lift\] 应当大于 0；1 是碰巧"),
         ("pairs", "min_support: 30\n", r"pairs\.yml:1 \[min_support\] 应当在 0 到 1 之间"),
         ("pairs", "min_lift: much\n", r"pairs\.yml:1 \[min_lift\] 'much' 不是最多 3 位小数的数"),

@@ -89,8 +89,12 @@ class Warehouse:
                     "suspect_factor": 3.0,
                     "suspect_tickets_a_day": 4,
                     "suspect_busy_days": 3,
+                    "usual_min_identifiers": 20,
                     "alarm_factor": 3.0,
                     "alarm_min_statements": 30,
+                    "alarm_days": 28,
+                    "alarm_min_days": 7,
+                    "shown_days": 92,
                 }
             ],
         )

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dagster_project.config.rules.base import Rule, Thousandths
+from dagster_project.lang import tr
 
 
 class IdentityHealthRules(Rule):
-    """From when on an identifier looks like nobody's own, and a shop's day unlike its last four weeks."""
+    """From when on an identifier looks like nobody's own, and a shop's day unlike the days before it."""
 
     suspect_min_people: int = Field(default=5, ge=3)
     suspect_factor: float = Field(default=3, gt=1)
     suspect_tickets_a_day: int = Field(default=4, ge=2)
     suspect_busy_days: int = Field(default=3, ge=1)
+    usual_min_identifiers: int = Field(default=20, ge=1)
     alarm_factor: float = Field(default=3, gt=1)
     alarm_min_statements: int = Field(default=30, ge=1)
+    alarm_days: int = Field(default=28, ge=1)
+    alarm_min_days: int = Field(default=7, ge=1)
+    shown_days: int = Field(default=92, ge=1)
+
+    @model_validator(mode="after")
+    def _days_can_be_met(self) -> IdentityHealthRules:
+        if self.alarm_min_days > self.alarm_days:
+            raise ValueError(
+                tr(
+                    "alarm_min_days 不能超过 alarm_days：否则哪天都不会提醒",
+                    "alarm_min_days may not exceed alarm_days: no day would ever alarm",
+                )
+            )
+        return self
 
 
 class IdentityRules(Rule):

@@ -27,7 +27,8 @@ _LIMITS = {
 _KEYS = {"home_store_max_m": "home_store_max_km"}
 _HEALTH = {
     "suspect_min_people": INTEGER, "suspect_factor": NUMBER, "suspect_tickets_a_day": INTEGER,
-    "suspect_busy_days": INTEGER, "alarm_factor": NUMBER, "alarm_min_statements": INTEGER,
+    "suspect_busy_days": INTEGER, "usual_min_identifiers": INTEGER, "alarm_factor": NUMBER,
+    "alarm_min_statements": INTEGER, "alarm_days": INTEGER, "alarm_min_days": INTEGER, "shown_days": INTEGER,
 }  # fmt: skip
 
 

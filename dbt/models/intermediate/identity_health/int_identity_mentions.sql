@@ -1,4 +1,4 @@
--- Where and when a record named somebody, for the last 120 days. Grain: record.
+-- Where and when a record named somebody, for shown_days and the days before that they are compared with. Grain: record.
 -- A sale, a posting or a share has a time of its own; a card, an account or a contact counts on the night it first came.
 -- Not incremental: a corrected record moves. The window bounds the cost instead, whatever the length of the history.
 
@@ -7,6 +7,12 @@ with
 run_context as (
 
     select as_of_date, cutover_minutes from {{ source('ops', 'run_context') }}
+
+),
+
+rules as (
+
+    select shown_days, alarm_days from {{ source('ops', 'rule_identity_health') }}
 
 ),
 
@@ -97,9 +103,11 @@ dated as (
             records.first_arrived_on
         ) as business_date,
         records.phone_kind,
-        run_context.as_of_date
+        run_context.as_of_date,
+        {{ add_days('run_context.as_of_date', '-(rules.shown_days + rules.alarm_days)') }} as seen_until
     from records
     cross join run_context
+    cross join rules
     left join stores
         on records.store_code = stores.store_code
 
@@ -115,7 +123,7 @@ final as (
         business_date,
         phone_kind
     from dated
-    where business_date <= as_of_date and business_date > {{ add_days('as_of_date', '-120') }}
+    where business_date <= as_of_date and business_date > seen_until
 
 )
 

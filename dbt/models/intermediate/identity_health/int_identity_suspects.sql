@@ -96,8 +96,9 @@ usual_spreads as (
     select
         id_kind,
         other_kind,
-        {{ usual('effective') }} as upper_quartile
+        {{ usual('effective', 'rules.usual_min_identifiers') }} as upper_quartile
     from spreads
+    cross join rules
     group by id_kind, other_kind
 
 ),
@@ -197,8 +198,9 @@ usual_days as (
 
     select
         namespace,
-        {{ usual('tickets') }} as upper_quartile
+        {{ usual('tickets', 'rules.usual_min_identifiers') }} as upper_quartile
     from days
+    cross join rules
     group by namespace
 
 ),

@@ -1,4 +1,4 @@
--- Grain: namespace × shop × business date, the last 92 days. Not incremental: what is shared or suspect is known of all
+-- Grain: namespace × shop × business date, the last shown_days. Not incremental: what is shared or suspect is known of all
 -- days anew each night; the window bounds the cost.
 
 {% set shop_day = ['namespace', 'store_code', 'business_date'] %}
@@ -135,7 +135,8 @@ grain as (
     select flagged.namespace, flagged.store_code, flagged.business_date
     from flagged
     cross join run_context
-    where flagged.business_date > {{ add_days('run_context.as_of_date', '-120') }}
+    cross join rules
+    where flagged.business_date > {{ add_days('run_context.as_of_date', '-(rules.shown_days + rules.alarm_days)') }}
 
 ),
 
@@ -168,7 +169,7 @@ measured as (
 
 ),
 
--- a shop is compared with itself: its own days among the 28 before that have any row
+-- a shop is compared with itself: its own days among alarm_days before that have any row
 baselines as (
 
     select
@@ -180,12 +181,13 @@ baselines as (
         percentile_disc(0.5) within group (order by earlier.records_max) as usual_records_max,
         percentile_disc(0.5) within group (order by earlier.bad_values) as usual_bad_values
     from measured as days
+    cross join rules
     inner join measured as earlier
         on
             days.namespace = earlier.namespace
             and days.store_code = earlier.store_code
             and earlier.business_date < days.business_date
-            and earlier.business_date >= {{ add_days('days.business_date', '-28') }}
+            and earlier.business_date >= {{ add_days('days.business_date', '-rules.alarm_days') }}
     group by days.namespace, days.store_code, days.business_date
 
 ),
@@ -220,10 +222,10 @@ judged as (
         end as bad_alarm
     from measured
     cross join rules
-    -- a week of the shop's own days at least, or nothing is usual yet
+    -- of too few of the shop's own days nothing is usual yet
     left join baselines
         on {{ equal_in(shop_day, 'measured', 'baselines') }}
-            and baselines.days_before >= 7
+            and baselines.days_before >= rules.alarm_min_days
 
 ),
 
@@ -262,8 +264,9 @@ final as (
         end as alarm
     from judged
     cross join run_context
+    cross join rules
     where
-        judged.business_date > {{ add_days('run_context.as_of_date', '-92') }}
+        judged.business_date > {{ add_days('run_context.as_of_date', '-rules.shown_days') }}
         and judged.business_date <= run_context.as_of_date
 
 )
