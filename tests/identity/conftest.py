@@ -42,10 +42,15 @@ def manifest() -> Any:
 
 
 class World:
-    """Arrivals are added night by night; `build` runs the models as a night would."""
+    """Arrivals are added night by night; `build` runs the models as a night would.
 
-    def __init__(self, folder: Path, plan: list[Model], *, by_dbt: bool = False) -> None:
-        self.folder, self.plan, self.by_dbt = folder, plan, by_dbt
+    `in_morsels`: each query is torn into small pieces for four threads, as only large tables are otherwise.
+    """
+
+    def __init__(
+        self, folder: Path, plan: list[Model], *, by_dbt: bool = False, in_morsels: bool = False
+    ) -> None:
+        self.folder, self.plan, self.by_dbt, self.in_morsels = folder, plan, by_dbt, in_morsels
         self.path = folder / "warehouse.duckdb"
         self.rows = 0
         self.has_new_rules = False
@@ -80,7 +85,8 @@ class World:
             )
             con.execute(
                 "create table ops.rule_identity_health as select 5 suspect_min_people, 3.0::double suspect_factor,"
-                " 4 suspect_tickets_a_day, 3 suspect_busy_days, 3.0::double alarm_factor, 30 alarm_min_statements"
+                " 4 suspect_tickets_a_day, 3 suspect_busy_days, 20 usual_min_identifiers, 3.0::double alarm_factor,"
+                " 30 alarm_min_statements, 28 alarm_days, 7 alarm_min_days, 92 shown_days"
             )
             con.execute(
                 "create table ops.identity_decisions (decision varchar, connection_a varchar, feed_a varchar,"
@@ -191,6 +197,9 @@ class World:
             self.dbt("run", "--select", *sorted(wanted), *(["--full-refresh"] if rebuild else []))
             return
         with self.open() as con:
+            if self.in_morsels:
+                con.execute("pragma verify_parallelism")
+                con.execute("set threads = 4")
             run_plan(con, self.plan, wanted, rebuild=rebuild)
 
     def dbt(self, *command: str) -> None:
@@ -244,10 +253,10 @@ def identity_plan(tmp_path_factory: pytest.TempPathFactory) -> list[Model]:
 def new_world(tmp_path: Path, identity_plan: list[Model]) -> Callable[..., World]:
     """Makes an empty world under a name of its own."""
 
-    def make(name: str, *, by_dbt: bool = False) -> World:
+    def make(name: str, **how: bool) -> World:
         folder = tmp_path / name
         folder.mkdir()
-        return World(folder, identity_plan, by_dbt=by_dbt)
+        return World(folder, identity_plan, **how)
 
     return make
 

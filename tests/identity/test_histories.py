@@ -37,6 +37,7 @@ class Town:
         self.users: dict[str, Row] = {}
         self.sales: list[Arrival] = []
         self.count = 0
+        self.given = GivenCard(self.name, rng.spawn(1)[0], nights, self.has_versions)
 
     def history(self) -> History:
         return {str(night): self.night(night) for night in self.nights}
@@ -66,7 +67,7 @@ class Town:
         if self.rng.random() < 0.5:  # the whole file again
             rows += [("pos", "pos__members", row) for row in self.cards.values()]
         self.sales += [row for row in rows if row[1] in ("pos__tickets", "groupbuy__orders")]
-        return by_key(rows)
+        return by_key(rows) + self.given.night(night)
 
     def card(self, night: date, ref: str) -> Arrival:
         row: Row = {"member_ref": ref, "phone": self.maybe(0.8, self.one("p"))}
@@ -130,6 +131,50 @@ class Town:
         if self.rng.random() < 0.6:
             changed |= {"member_ref": self.one("c")} if table == "pos__tickets" else {"openid": self.one("o")}
         return (connection, table, changed)
+
+
+class GivenCard:
+    """Two with proved numbers who pay in turns, or one after the other, for a card whose number on file moves on."""
+
+    def __init__(self, town: str, rng: np.random.Generator, nights: list[date], has_versions: bool) -> None:
+        self.town, self.rng, self.first, self.has_versions = f"{town}given", rng, nights[0], has_versions
+        self.in_turns = bool(rng.integers(2))
+        self.given_on = nights[int(rng.integers(1, len(nights)))]
+        self.renumbered_on = self.given_on + timedelta(days=int(rng.integers(1, 120)))
+        self.numbers = [f"{self.town}-p{number}" for number in range(3)]
+        self.count = 0
+
+    def night(self, night: date) -> list[Arrival]:
+        is_given, is_renumbered = night >= self.given_on, night >= self.renumbered_on
+        number = self.numbers[is_given + is_renumbered]
+        rows = [self.user(0, self.numbers[0], self.first)] if night == self.first else []
+        rows += [self.user(1, self.numbers[2] if is_renumbered else self.numbers[1], night)]
+        rows += [self.card(number, night)]
+        for _ in range(int(self.rng.integers(6))):
+            rows.append(self.sale(int(self.rng.integers(2)) if self.in_turns else int(is_given), night))
+        return rows
+
+    def user(self, who: int, phone: str, night: date) -> Arrival:
+        told = "2025-06-01 09:00:00" if night == self.first else f"{night - timedelta(days=1)} 09:00:00"
+        row = {"appid": "wx", "openid": f"{self.town}-o{who}", "registered_at": "2025-06-01 09:00:00"}
+        return (
+            "gb",
+            "groupbuy__users",
+            row | {"phone": phone, "phone_verified_at": told, "updated_at": told},
+        )
+
+    def card(self, phone: str, night: date) -> Arrival:
+        row: Row = {"member_ref": self.town, "phone": phone, "created_at": "2025-06-01 09:00:00"}
+        if self.has_versions:
+            row["updated_at"] = f"{night - timedelta(days=1)} 10:00:00"
+        return ("pos", "pos__members", row)
+
+    def sale(self, who: int, night: date) -> Arrival:
+        self.count += 1
+        at = datetime.combine(night, time(12)) - timedelta(days=int(self.rng.integers(1, 4)))
+        row = {"store_code": "S1", "ticket_id": f"{self.town}-{self.count}", "kind": "sale", "net": "10"}
+        payer = {"pay_openid": f"{self.town}-o{who}", "pay_appid": "wx"}
+        return ("pos", "pos__tickets", row | payer | {"sold_at": str(at), "member_ref": self.town})
 
 
 KEYS = {
@@ -209,7 +254,7 @@ def test_night_by_night_is_at_once(new_world: Callable[..., Any], seed: int, nig
     days_of_it = list(history)
     # the third file lands after the fourth, and an old one once more
     order = [*days_of_it[:2], days_of_it[3], days_of_it[2], *days_of_it[4:]]
-    by_night, at_once, readers = new_world("by_night"), new_world("at_once"), Readers()
+    by_night, at_once, readers = new_world("by_night"), new_world("at_once", in_morsels=True), Readers()
     for place, night in enumerate(order):
         arrive(by_night, night, history[night])
         if night == days_of_it[2]:
@@ -229,6 +274,8 @@ def test_night_by_night_is_at_once(new_world: Callable[..., Any], seed: int, nig
     assert len(state(at_once)["identity_refusals"]) > TOWNS
     kinds = {row[0] for row in at_once.read("select distinct kind from member_events")}
     assert kinds == {"created", "merged", "split", "reassigned"}
+    given = at_once.read("select count(*) from int_identity_renumbered where is_anothers")
+    assert given[0][0] > 0
     assert min(readers.ended, readers.returned) > 0
 
 
