@@ -16,7 +16,7 @@ test: $(READY)  # files in their order: by number of tests, those that run whole
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 accept: $(READY)  # a chain recomputed in plain Python, members merged and parted, every benchmarked way; long
-	LINLI_ACCEPT=1 $(BIN)/python -m pytest tests/acceptance tests/benchmarks/test_identity_runs.py
+	LINLI_ACCEPT=1 $(BIN)/python -m pytest -m "slow or not slow" tests/acceptance tests/benchmarks/test_identity_runs.py
 
 dev: $(READY)  # Dagster's UI on the demo chain, loopback only
 	LINLI_CHAIN=$${LINLI_CHAIN:-$(CURDIR)/data/demo} WECOM_SECRET=$${WECOM_SECRET:-demo} \
